@@ -1,0 +1,4 @@
+@NullMarked
+package dev.thaw.converter;
+
+import org.jspecify.annotations.NullMarked;

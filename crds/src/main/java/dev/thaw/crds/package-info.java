@@ -1,0 +1,4 @@
+@NullMarked
+package dev.thaw.crds;
+
+import org.jspecify.annotations.NullMarked;

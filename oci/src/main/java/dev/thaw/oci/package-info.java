@@ -1,0 +1,4 @@
+@NullMarked
+package dev.thaw.oci;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.thaw.operator;
+
+import org.jspecify.annotations.NullMarked;

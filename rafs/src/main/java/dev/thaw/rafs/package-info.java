@@ -1,0 +1,4 @@
+@NullMarked
+package dev.thaw.rafs;
+
+import org.jspecify.annotations.NullMarked;
