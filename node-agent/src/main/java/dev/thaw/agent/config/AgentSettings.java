@@ -1,0 +1,303 @@
+package dev.thaw.agent.config;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.core.JacksonException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonMappingException;
+import com.fasterxml.jackson.databind.MapperFeature;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The agent's configuration file, {@code agent.yaml}. Every key has a default; an unknown key is an error, so that a
+ * misspelt one is noticed. {@code packaging/agent.yaml} explains each key.
+ *
+ * @param root where records, bootstraps, snapshots and mounts live; must be on a file system that can hold an overlay's
+ *     upper directory
+ * @param socket the unix socket on which containerd finds the snapshotter
+ * @param holder the unix socket of the process that keeps mounts alive while the agent restarts
+ */
+public record AgentSettings(
+        Path root,
+        Path socket,
+        Path holder,
+        Http http,
+        Driver driver,
+        Containerd containerd,
+        Cache cache,
+        Fetch fetch,
+        List<Mirror> mirrors,
+        List<Registry> registries,
+        Optional<NodeServiceAddress> nodeService,
+        Credentials credentials,
+        List<String> images) {
+
+    /** Which kind of mount serves images; {@code Auto} takes the first that works here. */
+    public enum Driver {
+        Auto,
+        Erofs,
+        Fuse
+    }
+
+    /** How containerd is told of the snapshotter. */
+    public enum Install {
+        /** A file of our own, where containerd's configuration imports one; else as {@link #Edit}. */
+        DropIn,
+        /** A marked block at the end of containerd's own configuration file. */
+        Edit,
+        /** Not at all: somebody else configures containerd. */
+        None
+    }
+
+    /** How containerd is made to read its changed configuration. */
+    public enum Restart {
+        Systemd,
+        /** SIGTERM, for a containerd that something else starts again. */
+        Signal,
+        None
+    }
+
+    /** What a reader of a lazy file sees once {@link Fetch#readTimeout} has passed. */
+    public enum OnFailure {
+        Block,
+        Error
+    }
+
+    public record Http(String address, int port) {}
+
+    public record Containerd(
+            Path socket, Path configPath, Install install, Restart restart, List<String> runtimeHandlers) {}
+
+    /**
+     * @param highWatermark share of {@code maxSize} at which chunks are evicted
+     * @param lowWatermark share down to which they are
+     */
+    public record Cache(Path path, ByteSize maxSize, double highWatermark, double lowWatermark) {}
+
+    public record Fetch(
+            int parallelism,
+            ByteSize rangeSize,
+            Span timeout,
+            int retries,
+            Span readTimeout,
+            OnFailure onFailure,
+            Optional<ByteSize> bandwidth) {}
+
+    public record Mirror(String host, List<String> endpoints) {}
+
+    public record Registry(String host, boolean plainHttp, Optional<Path> caFile) {}
+
+    /**
+     * @param address host:port of the operator's NodeService
+     * @param serverName the name in its certificate, where the address is not that
+     */
+    public record NodeServiceAddress(String address, Optional<String> serverName, Path caFile, Path tokenFile) {}
+
+    public record Credentials(Optional<Path> dockerConfig) {}
+
+    /** Settings as they are when the file says nothing. */
+    public static AgentSettings defaults() {
+        return new FileForm().settings();
+    }
+
+    /**
+     * Reads the file.
+     *
+     * @throws IOException when it cannot be read, holds an unknown key or a value that is out of range; the message
+     *     names the key
+     */
+    public static AgentSettings load(Path file) throws IOException {
+        return parse(Files.readAllBytes(file), file.toString());
+    }
+
+    static AgentSettings parse(byte[] yaml, String name) throws IOException {
+        try {
+            var form = MAPPER.readValue(yaml, FileForm.class);
+            return (form == null ? new FileForm() : form).settings();
+        } catch (JsonMappingException e) {
+            throw new IOException("%s: %s: %s".formatted(name, keyOf(e), e.getOriginalMessage()), e);
+        } catch (JacksonException e) {
+            throw new IOException("%s is not YAML: %s".formatted(name, e.getOriginalMessage()), e);
+        } catch (IllegalArgumentException e) {
+            throw new IOException("%s: %s".formatted(name, e.getMessage()), e);
+        }
+    }
+
+    private static String keyOf(JsonMappingException e) {
+        var key = new StringBuilder();
+        for (var part : e.getPath()) {
+            if (part.getFieldName() != null) {
+                key.append(key.isEmpty() ? "" : ".").append(part.getFieldName());
+            }
+        }
+        return key.isEmpty() ? "the file" : "key " + key;
+    }
+
+    private static final ObjectMapper MAPPER = YAMLMapper.builder()
+            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+            .enable(MapperFeature.ACCEPT_CASE_INSENSITIVE_ENUMS)
+            .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
+            .serializationInclusion(JsonInclude.Include.NON_NULL)
+            .build();
+
+    /** The file as it is written: everything may be absent. Absence becomes a default in one place, {@link #settings}. */
+    private record FileForm(
+            @Nullable String root,
+            @Nullable String socket,
+            @Nullable String holder,
+            @Nullable HttpForm http,
+            @Nullable Driver driver,
+            @Nullable ContainerdForm containerd,
+            @Nullable CacheForm cache,
+            @Nullable FetchForm fetch,
+            @Nullable List<MirrorForm> mirrors,
+            @Nullable List<RegistryForm> registries,
+            @Nullable NodeServiceForm nodeService,
+            @Nullable CredentialsForm credentials,
+            @Nullable List<String> images) {
+
+        FileForm() {
+            this(null, null, null, null, null, null, null, null, null, null, null, null, null);
+        }
+
+        AgentSettings settings() {
+            var home = Path.of(or(root, "/var/lib/thaw"));
+            return new AgentSettings(
+                    home,
+                    Path.of(or(socket, "/run/thaw/agent.sock")),
+                    Path.of(or(holder, "/run/thaw/holder.sock")),
+                    or(http, new HttpForm(null, null)).settings(),
+                    or(driver, Driver.Auto),
+                    or(containerd, new ContainerdForm(null, null, null, null, null)).settings(),
+                    or(cache, new CacheForm(null, null, null, null)).settings(home),
+                    or(fetch, new FetchForm(null, null, null, null, null, null, null)).settings(),
+                    or(mirrors, List.<MirrorForm>of()).stream()
+                            .map(MirrorForm::settings)
+                            .toList(),
+                    or(registries, List.<RegistryForm>of()).stream()
+                            .map(RegistryForm::settings)
+                            .toList(),
+                    Optional.ofNullable(nodeService).map(NodeServiceForm::settings),
+                    new Credentials(Optional.ofNullable(credentials).flatMap(c -> path(c.dockerConfig))),
+                    List.copyOf(or(images, List.of())));
+        }
+    }
+
+    private record HttpForm(@Nullable String address, @Nullable Integer port) {
+        Http settings() {
+            int number = or(port, 9464);
+            require(number >= 0 && number <= 65535, "http.port", "is not a port: " + number);
+            return new Http(or(address, "0.0.0.0"), number);
+        }
+    }
+
+    private record ContainerdForm(
+            @Nullable String socket,
+            @Nullable String configPath,
+            @Nullable Install install,
+            @Nullable Restart restart,
+            @Nullable List<String> runtimeHandlers) {
+        Containerd settings() {
+            return new Containerd(
+                    Path.of(or(socket, "/run/containerd/containerd.sock")),
+                    Path.of(or(configPath, "/etc/containerd/config.toml")),
+                    or(install, Install.DropIn),
+                    or(restart, Restart.Systemd),
+                    List.copyOf(or(runtimeHandlers, List.of("runc"))));
+        }
+    }
+
+    private record CacheForm(
+            @Nullable String path,
+            @Nullable String maxSize,
+            @Nullable Double highWatermark,
+            @Nullable Double lowWatermark) {
+        Cache settings(Path root) {
+            double high = or(highWatermark, 0.9);
+            double low = or(lowWatermark, 0.8);
+            require(0 < low && low < high && high <= 1, "cache", "needs 0 < lowWatermark < highWatermark <= 1");
+            return new Cache(
+                    path(path).orElse(root.resolve("cache")), ByteSize.parse(or(maxSize, "50Gi")), high, low);
+        }
+    }
+
+    private record FetchForm(
+            @Nullable Integer parallelism,
+            @Nullable String rangeSize,
+            @Nullable String timeout,
+            @Nullable Integer retries,
+            @Nullable String readTimeout,
+            @Nullable OnFailure onFailure,
+            @Nullable String bandwidth) {
+        Fetch settings() {
+            int width = or(parallelism, 16);
+            require(width >= 1 && width <= 256, "fetch.parallelism", "is not within 1 and 256: " + width);
+            int tries = or(retries, 5);
+            require(tries >= 0 && tries <= 100, "fetch.retries", "is not within 0 and 100: " + tries);
+            return new Fetch(
+                    width,
+                    ByteSize.parse(or(rangeSize, "8Mi")),
+                    Span.parse(or(timeout, "30s")),
+                    tries,
+                    Span.parse(or(readTimeout, "5m")),
+                    or(onFailure, OnFailure.Block),
+                    Optional.ofNullable(bandwidth).filter(text -> !text.isBlank()).map(ByteSize::parse));
+        }
+    }
+
+    private record MirrorForm(@Nullable String host, @Nullable List<String> endpoints) {
+        Mirror settings() {
+            return new Mirror(given(host, "mirrors.host"), List.copyOf(or(endpoints, List.of())));
+        }
+    }
+
+    private record RegistryForm(@Nullable String host, @Nullable Boolean plainHttp, @Nullable String caFile) {
+        Registry settings() {
+            return new Registry(given(host, "registries.host"), or(plainHttp, false), path(caFile));
+        }
+    }
+
+    private record NodeServiceForm(
+            @Nullable String address,
+            @Nullable String serverName,
+            @Nullable String caFile,
+            @Nullable String tokenFile) {
+        NodeServiceAddress settings() {
+            return new NodeServiceAddress(
+                    given(address, "nodeService.address"),
+                    Optional.ofNullable(serverName).filter(text -> !text.isBlank()),
+                    Path.of(or(caFile, "/etc/thaw/ca/ca.crt")),
+                    Path.of(or(tokenFile, "/var/run/secrets/thaw/token")));
+        }
+    }
+
+    private record CredentialsForm(@Nullable String dockerConfig) {}
+
+    private static <T> T or(@Nullable T given, T otherwise) {
+        return Objects.requireNonNullElse(given, otherwise);
+    }
+
+    private static Optional<Path> path(@Nullable String text) {
+        return Optional.ofNullable(text).filter(value -> !value.isBlank()).map(Path::of);
+    }
+
+    private static String given(@Nullable String value, String key) {
+        if (value == null || value.isBlank()) {
+            throw new IllegalArgumentException("key " + key + " is missing");
+        }
+        return value;
+    }
+
+    private static void require(boolean holds, String key, String message) {
+        if (!holds) {
+            throw new IllegalArgumentException("key " + key + " " + message);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.thaw.agent.config;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.thaw.agent.http;
+
+import org.jspecify.annotations.NullMarked;

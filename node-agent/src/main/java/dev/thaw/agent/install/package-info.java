@@ -1,0 +1,4 @@
+@NullMarked
+package dev.thaw.agent.install;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.thaw.agent.node;
+
+import org.jspecify.annotations.NullMarked;
