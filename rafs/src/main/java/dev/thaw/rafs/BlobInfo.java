@@ -1,0 +1,73 @@
+package dev.thaw.rafs;
+
+/**
+ * What a bootstrap says of one blob.
+ *
+ * @param index position in the blob table; the kernel's device number is one more
+ * @param id 64 hex characters, the sha256 of the whole blob; 64 times {@code x} in a layer's own bootstrap, which cannot know it
+ * @param chunkSizeBytes of the whole file system
+ * @param chunkCount chunks in the blob, used or not
+ * @param codec of the chunks
+ * @param digester of the chunks
+ * @param features {@code FEATURE_} bits
+ * @param compressedSize bytes of the whole blob in a bootstrap merged here; other builders store other things, so do not rely on it
+ * @param uncompressedSize length of the blob's device: all chunks uncompressed, each on a multiple of 4096
+ * @param ciOffset where the chunk table's bytes start in the blob
+ * @param ciCompressedSize its stored length; {@value #CI_HEADER_BYTES} bytes of header follow at once
+ * @param ciUncompressedSize its decoded length
+ * @param ciCodec how it is stored
+ * @param tocSize bytes of the table of contents with its tar header, 0 when unknown
+ * @param mappedBlock first 4096-byte block of the blob in the flat address space (one file for everything)
+ */
+public record BlobInfo(
+        int index,
+        String id,
+        int chunkSizeBytes,
+        int chunkCount,
+        Codec codec,
+        DigestAlgorithm digester,
+        int features,
+        long compressedSize,
+        long uncompressedSize,
+        long ciOffset,
+        long ciCompressedSize,
+        long ciUncompressedSize,
+        Codec ciCodec,
+        int tocSize,
+        long mappedBlock) {
+
+    /** Length of the header behind the chunk table's bytes. */
+    public static final int CI_HEADER_BYTES = 4096;
+
+    /** Chunks start on multiples of 4096 in the uncompressed space. */
+    public static final int FEATURE_ALIGNED = 0x1;
+    /** The bootstrap sits in the blob itself, so {@link #id} is a placeholder. */
+    public static final int FEATURE_INLINED_BOOTSTRAP = 0x2;
+    /** The chunk table has 24-byte entries. */
+    public static final int FEATURE_CHUNK_INFO_V2 = 0x4;
+    /** The blob holds the digests of its chunks. */
+    public static final int FEATURE_INLINED_DIGESTS = 0x20;
+    /** A 512-byte tar header follows each section of the blob. */
+    public static final int FEATURE_TAR_HEADERS = 0x10000000;
+    /** The blob ends with a table of contents. */
+    public static final int FEATURE_TOC = 0x20000000;
+    /** Chunk data ends where the chunk table starts, whatever {@link #compressedSize} says. */
+    public static final int FEATURE_CAP_TAR_TOC = 0x40000000;
+
+    public boolean has(int feature) {
+        return (features & feature) != 0;
+    }
+
+    /** Whether {@link #id} stands for the blob that holds this bootstrap. */
+    public boolean isPlaceholder() {
+        return has(FEATURE_INLINED_BOOTSTRAP);
+    }
+
+    /** Bytes of compressed chunks at the blob's start; no chunk reaches further. */
+    public long dataBytes() {
+        if (!has(FEATURE_CAP_TAR_TOC)) {
+            return compressedSize;
+        }
+        return has(FEATURE_TAR_HEADERS) ? ciOffset - 512 : ciOffset;
+    }
+}
