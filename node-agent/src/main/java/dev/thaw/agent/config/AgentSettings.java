@@ -119,8 +119,9 @@ public record AgentSettings(
 
     static AgentSettings parse(byte[] yaml, String name) throws IOException {
         try {
-            var form = MAPPER.readValue(yaml, FileForm.class);
-            return (form == null ? new FileForm() : form).settings();
+            var tree = MAPPER.readTree(yaml);
+            boolean empty = tree == null || tree.isMissingNode() || tree.isNull();
+            return (empty ? new FileForm() : MAPPER.treeToValue(tree, FileForm.class)).settings();
         } catch (JsonMappingException e) {
             throw new IOException("%s: %s: %s".formatted(name, keyOf(e), e.getOriginalMessage()), e);
         } catch (JacksonException e) {
@@ -185,7 +186,7 @@ public record AgentSettings(
                             .map(RegistryForm::settings)
                             .toList(),
                     Optional.ofNullable(nodeService).map(NodeServiceForm::settings),
-                    new Credentials(Optional.ofNullable(credentials).flatMap(c -> path(c.dockerConfig))),
+                    new Credentials(Optional.ofNullable(credentials).flatMap(c -> optionalPath(c.dockerConfig))),
                     List.copyOf(or(images, List.of())));
         }
     }
@@ -224,7 +225,7 @@ public record AgentSettings(
             double low = or(lowWatermark, 0.8);
             require(0 < low && low < high && high <= 1, "cache", "needs 0 < lowWatermark < highWatermark <= 1");
             return new Cache(
-                    path(path).orElse(root.resolve("cache")), ByteSize.parse(or(maxSize, "50Gi")), high, low);
+                    optionalPath(path).orElse(root.resolve("cache")), ByteSize.parse(or(maxSize, "50Gi")), high, low);
         }
     }
 
@@ -260,7 +261,7 @@ public record AgentSettings(
 
     private record RegistryForm(@Nullable String host, @Nullable Boolean plainHttp, @Nullable String caFile) {
         Registry settings() {
-            return new Registry(given(host, "registries.host"), or(plainHttp, false), path(caFile));
+            return new Registry(given(host, "registries.host"), or(plainHttp, false), optionalPath(caFile));
         }
     }
 
@@ -284,7 +285,7 @@ public record AgentSettings(
         return Objects.requireNonNullElse(given, otherwise);
     }
 
-    private static Optional<Path> path(@Nullable String text) {
+    private static Optional<Path> optionalPath(@Nullable String text) {
         return Optional.ofNullable(text).filter(value -> !value.isBlank()).map(Path::of);
     }
 
