@@ -40,7 +40,8 @@ public record ByteSize(long bytes) implements Comparable<ByteSize> {
                     "\"" + text + "\" is not a size: write a whole number of bytes, with Ki, Mi, Gi or Ti if you like");
         }
         var number = new BigDecimal(matcher.group(1));
-        return new ByteSize(number.multiply(BigDecimal.valueOf(unit(matcher.group(2)))).longValueExact());
+        return new ByteSize(
+                number.multiply(BigDecimal.valueOf(unit(matcher.group(2)))).longValueExact());
     }
 
     /** With the largest binary unit that is exact: {@code 1Mi}, {@code 1048577}. {@link #parse} reads it back. */

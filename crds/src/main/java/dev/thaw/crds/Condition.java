@@ -14,11 +14,19 @@ import org.jspecify.annotations.Nullable;
 /** One thing that can be said of a resource, in the form that Kubernetes' own tools read. */
 @JsonInclude(JsonInclude.Include.NON_EMPTY)
 public record Condition(
-        @Required @JsonPropertyDescription("What the condition speaks of.") ConditionType type,
-        @Required @JsonPropertyDescription("True, False or Unknown.") ConditionStatus status,
-        @Required @JsonPropertyDescription("Why, in one word of a closed list.") Reason reason,
+        @Required @JsonPropertyDescription("What the condition speaks of.")
+        ConditionType type,
+
+        @Required @JsonPropertyDescription("True, False or Unknown.")
+        ConditionStatus status,
+
+        @Required @JsonPropertyDescription("Why, in one word of a closed list.")
+        Reason reason,
+
         @JsonPropertyDescription("Why, for a person.") @Nullable String message,
+
         @JsonPropertyDescription("When the status last changed.") @Nullable String lastTransitionTime,
+
         @JsonPropertyDescription("Generation of the spec that was looked at.") @Nullable Long observedGeneration) {
 
     /** A condition whose message is the reason's own sentence. */

@@ -40,7 +40,8 @@ public final class Durations {
      */
     public static String print(Duration duration) {
         var seconds = BigDecimal.valueOf(duration.toNanos(), 9);
-        int decimals = seconds.compareTo(BigDecimal.TEN) < 0 ? 2 : seconds.compareTo(BigDecimal.valueOf(100)) < 0 ? 1 : 0;
+        int decimals =
+                seconds.compareTo(BigDecimal.TEN) < 0 ? 2 : seconds.compareTo(BigDecimal.valueOf(100)) < 0 ? 1 : 0;
         return seconds.setScale(decimals, RoundingMode.HALF_UP).toPlainString() + "s";
     }
 

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 @JsonInclude(JsonInclude.Include.NON_EMPTY)
 public record Latency(
         @JsonPropertyDescription("Half of the samples took no longer.") @Nullable String p50,
+
         @JsonPropertyDescription("Nineteen of twenty samples took no longer.") @Nullable String p95) {
 
     /** The percentiles (nearest rank) of the samples; empty without a sample. */

@@ -26,58 +26,71 @@ import org.jspecify.annotations.Nullable;
         message = "target names the source itself: the lazy image needs a tag of its own")
 public record LazyImageSpec(
         @Required
-                @Size(min = 1, max = 512)
-                @Pattern("^[^\\s@]+(@[a-z0-9]+:[0-9a-f]+)?$")
-                @JsonPropertyDescription("Reference of the source image, with a tag or a digest: registry.example/team/app:1.4")
-                String image,
-        @Default("{}")
-                @JsonPropertyDescription("Whether the operator goes on looking where the tag points to.")
-                Resolve resolve,
-        @Size(max = 16)
-                @JsonPropertyDescription(
-                        "Platforms to convert, as os/architecture[/variant]. Default: those of the cluster's nodes.")
-                List<@Pattern("^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?$") @Size(max = 64) String> platforms,
+        @Size(min = 1, max = 512) @Pattern("^[^\\s@]+(@[a-z0-9]+:[0-9a-f]+)?$") @JsonPropertyDescription("Reference of the source image, with a tag or a digest: registry.example/team/app:1.4")
+        String image,
+
+        @Default("{}") @JsonPropertyDescription("Whether the operator goes on looking where the tag points to.")
+        Resolve resolve,
+
+        @Size(max = 16) @JsonPropertyDescription(
+                "Platforms to convert, as os/architecture[/variant]. Default: those of the cluster's nodes.")
+        List<@Pattern("^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?$") @Size(max = 64) String> platforms,
+
         @Default("Auto")
-                @JsonPropertyDescription(
-                        "Convert: files are copied into compressed chunks of their own. Index: chunks are ranges of the"
-                                + " untouched layers. Auto: the operator chooses and status.modeReason says why.")
-                Mode mode,
-        @JsonPropertyDescription("Where the lazy image is published.") @Nullable Target target,
-        @Size(max = 16)
-                @JsonPropertyDescription(
-                        "Secrets of this namespace (kubernetes.io/dockerconfigjson) used to read the source and, on nodes,"
-                                + " the lazy image.")
-                List<SecretName> pullSecrets,
         @JsonPropertyDescription(
-                        "Secret of this namespace (kubernetes.io/dockerconfigjson) used to publish. Default: the pull"
-                                + " secrets.")
-                @Nullable SecretName pushSecret,
+                "Convert: files are copied into compressed chunks of their own. Index: chunks are ranges of the"
+                        + " untouched layers. Auto: the operator chooses and status.modeReason says why.")
+        Mode mode,
+
+        @JsonPropertyDescription("Where the lazy image is published.") @Nullable Target target,
+
+        @Size(max = 16) @JsonPropertyDescription(
+                "Secrets of this namespace (kubernetes.io/dockerconfigjson) used to read the source and, on nodes,"
+                        + " the lazy image.")
+        List<SecretName> pullSecrets,
+
+        @JsonPropertyDescription(
+                "Secret of this namespace (kubernetes.io/dockerconfigjson) used to publish. Default: the pull"
+                        + " secrets.")
+        @Nullable SecretName pushSecret,
+
         @Default("1Mi")
-                @Pattern("^(64Ki|128Ki|256Ki|512Ki|1Mi|2Mi|4Mi|8Mi|16Mi)$")
-                @JsonPropertyDescription("Size of a chunk in Convert mode, a power of two from 64Ki to 16Mi.")
-                String chunkSize,
-        @Default("zstd") @JsonPropertyDescription("How chunks are compressed in Convert mode.") Compression compression,
-        @Default("{}") @JsonPropertyDescription("What is fetched ahead of the reads.") Prefetch prefetch,
+        @Pattern("^(64Ki|128Ki|256Ki|512Ki|1Mi|2Mi|4Mi|8Mi|16Mi)$") @JsonPropertyDescription("Size of a chunk in Convert mode, a power of two from 64Ki to 16Mi.")
+        String chunkSize,
+
+        @Default("zstd") @JsonPropertyDescription("How chunks are compressed in Convert mode.")
+        Compression compression,
+
+        @Default("{}") @JsonPropertyDescription("What is fetched ahead of the reads.")
+        Prefetch prefetch,
+
         @Default("AfterReady")
-                @JsonPropertyDescription(
-                        "When the rest of the image is filled in: Always (from the first mount on), AfterReady (once the"
-                                + " container runs), Never.")
-                BackgroundFetch backgroundFetch,
+        @JsonPropertyDescription(
+                "When the rest of the image is filled in: Always (from the first mount on), AfterReady (once the"
+                        + " container runs), Never.")
+        BackgroundFetch backgroundFetch,
+
         @Default("Full")
-                @JsonPropertyDescription(
-                        "Full: the published tree is compared with the source, entry by entry and byte by byte, before"
-                                + " any pod may use it.")
-                Verification verification,
+        @JsonPropertyDescription(
+                "Full: the published tree is compared with the source, entry by entry and byte by byte, before"
+                        + " any pod may use it.")
+        Verification verification,
+
         @JsonPropertyDescription("Nodes that fetch the image before the first pod asks for it.") @Nullable Warmup warmup,
+
         @JsonPropertyDescription("Objectives for cold starts; they drive the condition SLOMet.") @Nullable Slo slo,
-        @Default("{}") @JsonPropertyDescription("The Job that converts.") Converter converter,
+
+        @Default("{}") @JsonPropertyDescription("The Job that converts.")
+        Converter converter,
+
         @Default("Retain")
-                @JsonPropertyDescription("Delete: what was published is removed from the registry with this object.")
-                DeletionPolicy deletionPolicy,
+        @JsonPropertyDescription("Delete: what was published is removed from the registry with this object.")
+        DeletionPolicy deletionPolicy,
+
         @Default("false")
-                @JsonPropertyDescription(
-                        "true: nothing is resolved or converted any more. What is published goes on being served.")
-                boolean suspend) {
+        @JsonPropertyDescription(
+                "true: nothing is resolved or converted any more. What is published goes on being served.")
+        boolean suspend) {
 
     public LazyImageSpec {
         resolve = resolve == null ? Resolve.DEFAULT : resolve;
@@ -115,14 +128,12 @@ public record LazyImageSpec(
             message = "interval must be at least 10s: registries limit how often they may be asked")
     public record Resolve(
             @Default("Follow")
-                    @JsonPropertyDescription(
-                            "Follow: a tag that moves is converted anew. Pin: the first digest stays.")
-                    ResolvePolicy policy,
+            @JsonPropertyDescription("Follow: a tag that moves is converted anew. Pin: the first digest stays.")
+            ResolvePolicy policy,
+
             @Default("5m")
-                    @Size(max = 32)
-                    @Pattern(Durations.PATTERN)
-                    @JsonPropertyDescription("Time between two looks at the tag, such as 5m or 1h30m; at least 10s.")
-                    String interval) {
+            @Size(max = 32) @Pattern(Durations.PATTERN) @JsonPropertyDescription("Time between two looks at the tag, such as 5m or 1h30m; at least 10s.")
+            String interval) {
         /** Follows the tag and looks every five minutes. */
         public static final Resolve DEFAULT = new Resolve(ResolvePolicy.FOLLOW, "5m");
 
@@ -140,21 +151,16 @@ public record LazyImageSpec(
     /** Where a lazy image is published. */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
     public record Target(
-            @Size(min = 1, max = 255)
-                    @Pattern("^[A-Za-z0-9][A-Za-z0-9._:/-]*$")
-                    @JsonPropertyDescription("Repository, registry included. Default: that of the source.")
-                    @Nullable String repository,
-            @Size(min = 1, max = 128)
-                    @Pattern("^[A-Za-z0-9_][A-Za-z0-9._-]*$")
-                    @JsonPropertyDescription("Tag. Default: the source's tag followed by -thaw.")
-                    @Nullable String tag) {}
+            @Size(min = 1, max = 255) @Pattern("^[A-Za-z0-9][A-Za-z0-9._:/-]*$") @JsonPropertyDescription("Repository, registry included. Default: that of the source.")
+            @Nullable String repository,
+
+            @Size(min = 1, max = 128) @Pattern("^[A-Za-z0-9_][A-Za-z0-9._-]*$") @JsonPropertyDescription("Tag. Default: the source's tag followed by -thaw.")
+            @Nullable String tag) {}
 
     /** A Secret of the object's own namespace. */
     public record SecretName(
-            @Required
-                    @Size(min = 1, max = 253)
-                    @JsonPropertyDescription("Name of a Secret in this namespace.")
-                    String name) {}
+            @Required @Size(min = 1, max = 253) @JsonPropertyDescription("Name of a Secret in this namespace.")
+            String name) {}
 
     /** What is fetched ahead of the reads. */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
@@ -166,13 +172,13 @@ public record LazyImageSpec(
             message = "policy Paths needs at least one path")
     public record Prefetch(
             @Default("Learn")
-                    @JsonPropertyDescription(
-                            "Learn: what the first starts read, in their order, and the paths below until then. Paths: only"
-                                    + " the paths below. Off: nothing.")
-                    PrefetchPolicy policy,
-            @Size(max = 256)
-                    @JsonPropertyDescription("Absolute paths of files and folders in the image, most urgent first.")
-                    List<@Pattern("^/.*$") @Size(max = 4096) String> paths) {
+            @JsonPropertyDescription(
+                    "Learn: what the first starts read, in their order, and the paths below until then. Paths: only"
+                            + " the paths below. Off: nothing.")
+            PrefetchPolicy policy,
+
+            @Size(max = 256) @JsonPropertyDescription("Absolute paths of files and folders in the image, most urgent first.")
+            List<@Pattern("^/.*$") @Size(max = 4096) String> paths) {
         /** Learns, and knows no path beforehand. */
         public static final Prefetch DEFAULT = new Prefetch(PrefetchPolicy.LEARN, List.of());
 
@@ -186,16 +192,13 @@ public record LazyImageSpec(
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
     public record Warmup(
             @JsonPropertyDescription("Labels of the nodes to warm. Default: every node with an agent.")
-                    Map<String, String> nodeSelector,
+            Map<String, String> nodeSelector,
+
             @Default("Trace")
-                    @JsonPropertyDescription(
-                            "Metadata: the file tree. Trace: also what earlier starts read. Full: everything.")
-                    WarmupLevel level,
-            @Default("10")
-                    @Min(1)
-                    @Max(1000)
-                    @JsonPropertyDescription("Nodes that fetch at the same time.")
-                    @Nullable Integer parallelism) {
+            @JsonPropertyDescription("Metadata: the file tree. Trace: also what earlier starts read. Full: everything.")
+            WarmupLevel level,
+
+            @Default("10") @Min(1) @Max(1000) @JsonPropertyDescription("Nodes that fetch at the same time.") @Nullable Integer parallelism) {
         public Warmup {
             nodeSelector = nodeSelector == null ? Map.of() : Map.copyOf(nodeSelector);
             level = level == null ? WarmupLevel.TRACE : level;
@@ -205,16 +208,15 @@ public record LazyImageSpec(
 
     /** Objectives for cold starts, compared with the 95th percentile. */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
-    @ValidationRule(value = "has(self.entrypoint) || has(self.ready)", message = "name an objective: entrypoint or ready")
+    @ValidationRule(
+            value = "has(self.entrypoint) || has(self.ready)",
+            message = "name an objective: entrypoint or ready")
     public record Slo(
-            @Size(max = 32)
-                    @Pattern(Durations.PATTERN)
-                    @JsonPropertyDescription("From the begin of the pull to the start of the container's process: 500ms.")
-                    @Nullable String entrypoint,
-            @Size(max = 32)
-                    @Pattern(Durations.PATTERN)
-                    @JsonPropertyDescription("From the begin of the pull to the pod's Ready condition: 30s.")
-                    @Nullable String ready) {
+            @Size(max = 32) @Pattern(Durations.PATTERN) @JsonPropertyDescription("From the begin of the pull to the start of the container's process: 500ms.")
+            @Nullable String entrypoint,
+
+            @Size(max = 32) @Pattern(Durations.PATTERN) @JsonPropertyDescription("From the begin of the pull to the pod's Ready condition: 30s.")
+            @Nullable String ready) {
         /** The objective for the start of the process. */
         public Optional<Duration> entrypointLimit() {
             return Optional.ofNullable(entrypoint).map(Durations::parse);
@@ -229,25 +231,25 @@ public record LazyImageSpec(
     /** The Job that converts. */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
     public record Converter(
-            @JsonPropertyDescription("Requests and limits of the converter's container.")
-                    @Nullable ResourceRequirements resources,
-            @JsonPropertyDescription("Labels of the nodes that may convert.") Map<String, String> nodeSelector,
-            @JsonPropertyDescription("Taints that the converter's pod tolerates.") List<Toleration> tolerations,
+            @JsonPropertyDescription("Requests and limits of the converter's container.") @Nullable ResourceRequirements resources,
+
+            @JsonPropertyDescription("Labels of the nodes that may convert.")
+            Map<String, String> nodeSelector,
+
+            @JsonPropertyDescription("Taints that the converter's pod tolerates.")
+            List<Toleration> tolerations,
+
             @Default("1h")
-                    @Size(max = 32)
-                    @Pattern(Durations.PATTERN)
-                    @JsonPropertyDescription("Time after which a conversion is given up.")
-                    String deadline,
+            @Size(max = 32) @Pattern(Durations.PATTERN) @JsonPropertyDescription("Time after which a conversion is given up.")
+            String deadline,
+
             @Default("3")
-                    @Min(0)
-                    @Max(20)
-                    @JsonPropertyDescription("How often a failed conversion is tried again.")
-                    @Nullable Integer backoffLimit,
+            @Min(0) @Max(20) @JsonPropertyDescription("How often a failed conversion is tried again.")
+            @Nullable Integer backoffLimit,
+
             @Default("1h")
-                    @Size(max = 32)
-                    @Pattern(Durations.PATTERN)
-                    @JsonPropertyDescription("How long a finished Job, and with it the log, is kept.")
-                    String ttl) {
+            @Size(max = 32) @Pattern(Durations.PATTERN) @JsonPropertyDescription("How long a finished Job, and with it the log, is kept.")
+            String ttl) {
         /** One hour, three more tries, any node. */
         public static final Converter DEFAULT = new Converter(null, Map.of(), List.of(), "1h", 3, "1h");
 
@@ -370,12 +372,45 @@ public record LazyImageSpec(
         }
 
         public LazyImageSpec build() {
-            return new LazyImageSpec(image, resolve, platforms, mode, target, pullSecrets, pushSecret, chunkSize, compression, prefetch, backgroundFetch, verification, warmup, slo, converter, deletionPolicy, suspend);
+            return new LazyImageSpec(
+                    image,
+                    resolve,
+                    platforms,
+                    mode,
+                    target,
+                    pullSecrets,
+                    pushSecret,
+                    chunkSize,
+                    compression,
+                    prefetch,
+                    backgroundFetch,
+                    verification,
+                    warmup,
+                    slo,
+                    converter,
+                    deletionPolicy,
+                    suspend);
         }
     }
 
     /** A builder that holds what this holds. */
     public Builder toBuilder() {
-        return new Builder(image).resolve(resolve).platforms(platforms).mode(mode).target(target).pullSecrets(pullSecrets).pushSecret(pushSecret).chunkSize(chunkSize).compression(compression).prefetch(prefetch).backgroundFetch(backgroundFetch).verification(verification).warmup(warmup).slo(slo).converter(converter).deletionPolicy(deletionPolicy).suspend(suspend);
+        return new Builder(image)
+                .resolve(resolve)
+                .platforms(platforms)
+                .mode(mode)
+                .target(target)
+                .pullSecrets(pullSecrets)
+                .pushSecret(pushSecret)
+                .chunkSize(chunkSize)
+                .compression(compression)
+                .prefetch(prefetch)
+                .backgroundFetch(backgroundFetch)
+                .verification(verification)
+                .warmup(warmup)
+                .slo(slo)
+                .converter(converter)
+                .deletionPolicy(deletionPolicy)
+                .suspend(suspend);
     }
 }

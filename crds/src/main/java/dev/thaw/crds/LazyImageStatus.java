@@ -4,7 +4,6 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Size;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -13,20 +12,33 @@ import org.jspecify.annotations.Nullable;
 @JsonInclude(JsonInclude.Include.NON_EMPTY)
 public record LazyImageStatus(
         @JsonPropertyDescription("Generation of the spec that this status speaks of.") @Nullable Long observedGeneration,
+
         @JsonPropertyDescription("Ready first; then Resolved, Converted, Verified, Warm, SLOMet, Degraded.")
-                List<Condition> conditions,
+        List<Condition> conditions,
+
         @JsonPropertyDescription("What the source reference points to.") @Nullable Source source,
+
         @JsonPropertyDescription("Reference of the lazy image by digest: what pods are given.") @Nullable String lazyImage,
+
         @JsonPropertyDescription("Mode of the published image.") @Nullable Mode mode,
+
         @JsonPropertyDescription("Why that mode was chosen.") @Nullable String modeReason,
+
         @JsonPropertyDescription("The newest conversion.") @Nullable Conversion conversion,
+
         @JsonPropertyDescription("Figures of the published image, all platforms together.") @Nullable Artifact artifact,
-        @JsonPropertyDescription("One entry for each converted platform.") List<PlatformImage> platforms,
+
+        @JsonPropertyDescription("One entry for each converted platform.")
+        List<PlatformImage> platforms,
+
         @JsonPropertyDescription("Present while a conversion runs.") @Nullable Progress progress,
+
         @JsonPropertyDescription("Cold starts measured on the nodes.") @Nullable ColdStart coldStart,
+
         @JsonPropertyDescription("How many nodes hold the image.") @Nullable NodeTotals nodeTotals,
+
         @Size(max = 32) @JsonPropertyDescription("At most 32 nodes: the failing ones first, then the newest.")
-                List<NodeReport> nodes) {
+        List<NodeReport> nodes) {
 
     /** Most entries of {@link #nodes}. */
     public static final int MAX_NODES = 32;
@@ -49,39 +61,67 @@ public record LazyImageStatus(
     /** What the source reference points to. */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
     public record Source(
-            @JsonPropertyDescription("Digest of the source's manifest or index.") String digest,
+            @JsonPropertyDescription("Digest of the source's manifest or index.")
+            String digest,
+
             @JsonPropertyDescription("Media type of what that digest names.") @Nullable String mediaType,
+
             @JsonPropertyDescription("When the digest was last looked up.") @Nullable String resolvedAt) {}
 
     /** The newest conversion. */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
     public record Conversion(
             @JsonPropertyDescription("Name of the Job.") @Nullable String job,
+
             @JsonPropertyDescription("Digest of the source that was, or is being, converted.") @Nullable String sourceDigest,
+
             @JsonPropertyDescription("The choices that shape the published bytes, in one line.") @Nullable String options,
+
             @JsonPropertyDescription("Tries so far.") int attempts,
+
             @JsonPropertyDescription("Begin of the newest try.") @Nullable String startTime,
+
             @JsonPropertyDescription("End of the newest try.") @Nullable String completionTime,
+
             @JsonPropertyDescription("Last lines of the log of a failed try.") @Nullable String log) {}
 
     /** Figures of a published image, all platforms together. */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
     public record Artifact(
-            @JsonPropertyDescription("Bytes of the source's compressed layers.") long sourceBytes,
-            @JsonPropertyDescription("Bytes of all files, uncompressed.") long contentBytes,
-            @JsonPropertyDescription("Bytes of the chunk blobs.") long blobBytes,
-            @JsonPropertyDescription("Bytes of the file trees.") long bootstrapBytes,
+            @JsonPropertyDescription("Bytes of the source's compressed layers.")
+            long sourceBytes,
+
+            @JsonPropertyDescription("Bytes of all files, uncompressed.")
+            long contentBytes,
+
+            @JsonPropertyDescription("Bytes of the chunk blobs.")
+            long blobBytes,
+
+            @JsonPropertyDescription("Bytes of the file trees.")
+            long bootstrapBytes,
+
             @JsonPropertyDescription("Source layers.") int layers,
-            @JsonPropertyDescription("Layers taken over from an earlier conversion.") int reusedLayers,
-            @JsonPropertyDescription("Entries of the file trees.") long files,
+
+            @JsonPropertyDescription("Layers taken over from an earlier conversion.")
+            int reusedLayers,
+
+            @JsonPropertyDescription("Entries of the file trees.")
+            long files,
+
             @JsonPropertyDescription("Distinct chunks.") long chunks,
-            @JsonPropertyDescription("Bytes that were there already, as another chunk.") long duplicateBytes,
+
+            @JsonPropertyDescription("Bytes that were there already, as another chunk.")
+            long duplicateBytes,
+
             @JsonPropertyDescription("Those bytes as a share of all content.") @Nullable String duplicateRatio,
+
             @JsonPropertyDescription("How long the conversion took.") @Nullable String duration,
+
             @JsonPropertyDescription("Content bytes converted in a second.") @Nullable String throughput) {
         /** Sums up the platforms of one conversion; {@code throughputBytesPerSecond} 0 means unknown. */
         public static Artifact of(List<PlatformImage> platforms, Duration took, long throughputBytesPerSecond) {
-            long content = platforms.stream().mapToLong(PlatformImage::contentBytes).sum();
+            long content =
+                    platforms.stream().mapToLong(PlatformImage::contentBytes).sum();
             long duplicates =
                     platforms.stream().mapToLong(PlatformImage::duplicateBytes).sum();
             return new Artifact(
@@ -96,33 +136,48 @@ public record LazyImageStatus(
                     duplicates,
                     Shares.percent(duplicates, content),
                     Durations.print(took),
-                    throughputBytesPerSecond > 0 ? ByteSize.of(throughputBytesPerSecond).rounded() + "/s" : null);
+                    throughputBytesPerSecond > 0
+                            ? ByteSize.of(throughputBytesPerSecond).rounded() + "/s"
+                            : null);
         }
     }
 
     /** One platform of a published image. Digests are those of manifests. */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
     public record PlatformImage(
-            @JsonPropertyDescription("os/architecture[/variant]") String platform,
-            @JsonPropertyDescription("Digest of the source's manifest of this platform.") String sourceDigest,
-            @JsonPropertyDescription("Digest of the lazy manifest, which containers run.") String lazyDigest,
-            @JsonPropertyDescription("Digest of the artifact manifest, which agents read.") String artifactDigest,
-            int layers,
-            int reusedLayers,
-            long files,
-            long chunks,
-            long sourceBytes,
-            long contentBytes,
-            long blobBytes,
-            long bootstrapBytes,
-            long duplicateBytes) {}
+            @JsonPropertyDescription("os/architecture[/variant]")
+            String platform,
+
+            @JsonPropertyDescription("Digest of the source's manifest of this platform.")
+            String sourceDigest,
+
+            @JsonPropertyDescription("Digest of the lazy manifest, which containers run.")
+            String lazyDigest,
+
+            @JsonPropertyDescription("Digest of the artifact manifest, which agents read.")
+            String artifactDigest,
+
+            @JsonPropertyDescription("Source layers.") int layers,
+            @JsonPropertyDescription("Layers taken over from an earlier conversion.") int reusedLayers,
+            @JsonPropertyDescription("Entries of the file tree.") long files,
+            @JsonPropertyDescription("Distinct chunks.") long chunks,
+            @JsonPropertyDescription("Bytes of the source's compressed layers.") long sourceBytes,
+            @JsonPropertyDescription("Bytes of all files, uncompressed.") long contentBytes,
+            @JsonPropertyDescription("Bytes of the chunk blobs.") long blobBytes,
+            @JsonPropertyDescription("Bytes of the file tree.") long bootstrapBytes,
+            @JsonPropertyDescription("Bytes that were there already, as another chunk.") long duplicateBytes) {}
 
     /** How far a running conversion is. */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
     public record Progress(
             @JsonPropertyDescription("What is being done.") ConversionPhase phase,
-            @JsonPropertyDescription("Bytes done in this phase.") long bytesDone,
-            @JsonPropertyDescription("Bytes of this phase; 0 when they are not known.") long bytesTotal,
+
+            @JsonPropertyDescription("Bytes done in this phase.")
+            long bytesDone,
+
+            @JsonPropertyDescription("Bytes of this phase; 0 when they are not known.")
+            long bytesTotal,
+
             @JsonPropertyDescription("Done as a share of the total.") @Nullable String percent) {
         /** Works the share out. */
         public static Progress of(ConversionPhase phase, long bytesDone, long bytesTotal) {
@@ -133,25 +188,43 @@ public record LazyImageStatus(
     /** Cold starts measured on the nodes. */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
     public record ColdStart(
-            @JsonPropertyDescription("Cold starts that the figures below are drawn from.") long samples,
-            @JsonPropertyDescription("From the begin of the pull to the start of the container's process.")
-                    @Nullable Latency entrypoint,
+            @JsonPropertyDescription("Cold starts that the figures below are drawn from.")
+            long samples,
+
+            @JsonPropertyDescription("From the begin of the pull to the start of the container's process.") @Nullable Latency entrypoint,
+
             @JsonPropertyDescription("From the begin of the pull to the pod's Ready condition.") @Nullable Latency ready,
-            @JsonPropertyDescription("Bytes that a read waited for, mean of the samples.") long demandBytes,
-            @JsonPropertyDescription("Bytes fetched ahead of the reads, mean of the samples.") long aheadBytes,
-            @JsonPropertyDescription("Share of the image that a cold start touched, mean of the samples.")
-                    @Nullable String touched,
+
+            @JsonPropertyDescription("Bytes that a read waited for, mean of the samples.")
+            long demandBytes,
+
+            @JsonPropertyDescription("Bytes fetched ahead of the reads, mean of the samples.")
+            long aheadBytes,
+
+            @JsonPropertyDescription("Share of the image that a cold start touched, mean of the samples.") @Nullable String touched,
+
             @JsonPropertyDescription("Time of the newest sample.") @Nullable String lastTime) {}
 
     /** How many nodes hold an image. */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
     public record NodeTotals(
-            @JsonPropertyDescription("Nodes with an agent that know the image.") int total,
-            @JsonPropertyDescription("Nodes where a container can start from it.") int ready,
-            @JsonPropertyDescription("Nodes that hold what the warm-up asked for.") int warm,
-            @JsonPropertyDescription("Nodes that hold all of it.") int complete,
-            @JsonPropertyDescription("Nodes where it cannot be served.") int failed,
+            @JsonPropertyDescription("Nodes with an agent that know the image.")
+            int total,
+
+            @JsonPropertyDescription("Nodes where a container can start from it.")
+            int ready,
+
+            @JsonPropertyDescription("Nodes that hold what the warm-up asked for.")
+            int warm,
+
+            @JsonPropertyDescription("Nodes that hold all of it.")
+            int complete,
+
+            @JsonPropertyDescription("Nodes where it cannot be served.")
+            int failed,
+
             @JsonPropertyDescription("ready/total") String summary,
+
             @JsonPropertyDescription("Share of the image that the ready nodes hold, on average.") @Nullable String cached) {
         /** Works the summary out; {@code cachedPercent} below zero means unknown. */
         public static NodeTotals of(int total, int ready, int warm, int complete, int failed, int cachedPercent) {
@@ -171,11 +244,19 @@ public record LazyImageStatus(
     public record NodeReport(
             @JsonPropertyDescription("Name of the node.") String node,
             @JsonPropertyDescription("How far the node is.") NodePhase phase,
-            @JsonPropertyDescription("Share of the image in the node's cache, 0 to 100.") int cachedPercent,
+
+            @JsonPropertyDescription("Share of the image in the node's cache, 0 to 100.")
+            int cachedPercent,
+
             @JsonPropertyDescription("Begin of the last cold start there.") @Nullable String lastColdStart,
+
             @JsonPropertyDescription("Its time to the start of the process.") @Nullable String entrypoint,
+
             @JsonPropertyDescription("Its time to the pod's Ready condition.") @Nullable String ready,
-            @JsonPropertyDescription("Reads and mounts that failed since the agent started.") long errors,
+
+            @JsonPropertyDescription("Reads and mounts that failed since the agent started.")
+            long errors,
+
             @JsonPropertyDescription("The last of those failures.") @Nullable String message) {}
 
     /** An empty builder. */
@@ -199,8 +280,7 @@ public record LazyImageStatus(
         private @Nullable NodeTotals nodeTotals;
         private List<NodeReport> nodes = List.of();
 
-        private Builder() {
-        }
+        private Builder() {}
 
         public Builder observedGeneration(@Nullable Long observedGeneration) {
             this.observedGeneration = observedGeneration;
@@ -268,12 +348,38 @@ public record LazyImageStatus(
         }
 
         public LazyImageStatus build() {
-            return new LazyImageStatus(observedGeneration, conditions, source, lazyImage, mode, modeReason, conversion, artifact, platforms, progress, coldStart, nodeTotals, nodes);
+            return new LazyImageStatus(
+                    observedGeneration,
+                    conditions,
+                    source,
+                    lazyImage,
+                    mode,
+                    modeReason,
+                    conversion,
+                    artifact,
+                    platforms,
+                    progress,
+                    coldStart,
+                    nodeTotals,
+                    nodes);
         }
     }
 
     /** A builder that holds what this holds. */
     public Builder toBuilder() {
-        return new Builder().observedGeneration(observedGeneration).conditions(conditions).source(source).lazyImage(lazyImage).mode(mode).modeReason(modeReason).conversion(conversion).artifact(artifact).platforms(platforms).progress(progress).coldStart(coldStart).nodeTotals(nodeTotals).nodes(nodes);
+        return new Builder()
+                .observedGeneration(observedGeneration)
+                .conditions(conditions)
+                .source(source)
+                .lazyImage(lazyImage)
+                .mode(mode)
+                .modeReason(modeReason)
+                .conversion(conversion)
+                .artifact(artifact)
+                .platforms(platforms)
+                .progress(progress)
+                .coldStart(coldStart)
+                .nodeTotals(nodeTotals)
+                .nodes(nodes);
     }
 }

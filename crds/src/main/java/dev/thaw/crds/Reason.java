@@ -24,20 +24,28 @@ public enum Reason {
 
     // what a conversion can end with
     INVALID_REFERENCE("InvalidReference", "The image reference cannot be read."),
-    SECRET_NOT_FOUND("SecretNotFound", "A Secret that the spec names does not exist in this namespace, or is not of type kubernetes.io/dockerconfigjson."),
+    SECRET_NOT_FOUND(
+            "SecretNotFound",
+            "A Secret that the spec names does not exist in this namespace, or is not of type kubernetes.io/dockerconfigjson."),
     SOURCE_NOT_FOUND("SourceNotFound", "The registry does not know the source image."),
     SOURCE_UNAUTHORIZED("SourceUnauthorized", "The registry does not let these credentials read the source image."),
     TARGET_FORBIDDEN("TargetForbidden", "The registry does not let these credentials publish to the target."),
     REGISTRY_UNAVAILABLE("RegistryUnavailable", "The registry does not answer, or not in time; it is tried again."),
-    UNSUPPORTED_MEDIA_TYPE("UnsupportedMediaType", "The source is not a container image, or holds a kind of layer that cannot be converted."),
+    UNSUPPORTED_MEDIA_TYPE(
+            "UnsupportedMediaType",
+            "The source is not a container image, or holds a kind of layer that cannot be converted."),
     CORRUPT_LAYER("CorruptLayer", "A source layer is damaged: it does not match its digest or cannot be unpacked."),
     UNSAFE_LAYER("UnsafeLayer", "A source layer holds an entry that reaches out of the image's root."),
     PLATFORM_NOT_FOUND("PlatformNotFound", "The source has none of the wanted platforms."),
-    VERIFICATION_FAILED("VerificationFailed", "The published tree differs from the source; pods keep the original image."),
+    VERIFICATION_FAILED(
+            "VerificationFailed", "The published tree differs from the source; pods keep the original image."),
     DISK_FULL("DiskFull", "There is no room left on the disk."),
     DEADLINE_EXCEEDED("DeadlineExceeded", "The conversion took longer than spec.converter.deadline."),
-    OUT_OF_MEMORY("OutOfMemory", "The converter was killed for want of memory: raise spec.converter.resources.limits.memory."),
-    JOB_REJECTED("JobRejected", "The conversion Job could not be made: a quota or a policy of the namespace forbids it."),
+    OUT_OF_MEMORY(
+            "OutOfMemory",
+            "The converter was killed for want of memory: raise spec.converter.resources.limits.memory."),
+    JOB_REJECTED(
+            "JobRejected", "The conversion Job could not be made: a quota or a policy of the namespace forbids it."),
     INTERNAL("Internal", "Something went wrong that has no name; the message and the log tell more."),
 
     // warm-up
@@ -53,8 +61,11 @@ public enum Reason {
 
     // degraded
     AS_EXPECTED("AsExpected", "All is well."),
-    SOURCE_UNREACHABLE("SourceUnreachable", "The source cannot be looked up; the last lazy image goes on being served."),
-    CONVERSION_FAILING("ConversionFailing", "The newest digest cannot be converted; the lazy image of the one before goes on being served."),
+    SOURCE_UNREACHABLE(
+            "SourceUnreachable", "The source cannot be looked up; the last lazy image goes on being served."),
+    CONVERSION_FAILING(
+            "ConversionFailing",
+            "The newest digest cannot be converted; the lazy image of the one before goes on being served."),
     CREDENTIALS_FAILING("CredentialsFailing", "Nodes have no valid credentials for the lazy image."),
     NODES_FAILING("NodesFailing", "The image cannot be served on some nodes."),
 

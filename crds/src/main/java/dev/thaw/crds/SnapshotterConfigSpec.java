@@ -22,31 +22,44 @@ import org.jspecify.annotations.Nullable;
 @JsonInclude(JsonInclude.Include.NON_EMPTY)
 public record SnapshotterConfigSpec(
         @JsonPropertyDescription("Labels of the nodes that get the agent. Default: every Linux node.")
-                Map<String, String> nodeSelector,
-        @JsonPropertyDescription("Taints that the agent tolerates.") List<Toleration> tolerations,
-        @Size(min = 1, max = 512)
-                @JsonPropertyDescription("Image of the agent. Default: the one that came with the operator.")
-                @Nullable String image,
+        Map<String, String> nodeSelector,
+
+        @JsonPropertyDescription("Taints that the agent tolerates.")
+        List<Toleration> tolerations,
+
+        @Size(min = 1, max = 512) @JsonPropertyDescription("Image of the agent. Default: the one that came with the operator.")
+        @Nullable String image,
+
         @JsonPropertyDescription("Requests and limits of the agent's container.") @Nullable ResourceRequirements resources,
-        @Default("{}") @JsonPropertyDescription("How a change is rolled out.") UpdateStrategy updateStrategy,
+
+        @Default("{}") @JsonPropertyDescription("How a change is rolled out.")
+        UpdateStrategy updateStrategy,
+
         @Default("0")
-                @Min(-1000000)
-                @Max(1000000)
-                @JsonPropertyDescription(
-                        "A node that several configurations select belongs to the one with the highest priority; of equals,"
-                                + " to the oldest.")
-                @Nullable Integer priority,
-        @Default("{}") @JsonPropertyDescription("The containerd of the nodes.") Containerd containerd,
+        @Min(-1000000) @Max(1000000) @JsonPropertyDescription(
+                "A node that several configurations select belongs to the one with the highest priority; of equals,"
+                        + " to the oldest.")
+        @Nullable Integer priority,
+
+        @Default("{}") @JsonPropertyDescription("The containerd of the nodes.")
+        Containerd containerd,
+
         @Default("Auto")
-                @JsonPropertyDescription("How images are mounted. Auto: Erofs where the kernel can, else Fuse.")
-                DriverChoice driver,
-        @Default("{}") @JsonPropertyDescription("The chunk cache on each node.") Cache cache,
-        @Default("{}") @JsonPropertyDescription("How chunks are fetched.") Fetch fetch,
-        @Size(max = 64) @JsonPropertyDescription("Endpoints that are asked before a registry itself.") List<Mirror> mirrors,
-        @Size(max = 8)
-                @JsonPropertyDescription(
-                        "Sources of registry credentials, asked in this order. Default: LazyImageSecrets alone.")
-                List<Credential> credentials) {
+        @JsonPropertyDescription("How images are mounted. Auto: Erofs where the kernel can, else Fuse.")
+        DriverChoice driver,
+
+        @Default("{}") @JsonPropertyDescription("The chunk cache on each node.")
+        Cache cache,
+
+        @Default("{}") @JsonPropertyDescription("How chunks are fetched.")
+        Fetch fetch,
+
+        @Size(max = 64) @JsonPropertyDescription("Endpoints that are asked before a registry itself.")
+        List<Mirror> mirrors,
+
+        @Size(max = 8) @JsonPropertyDescription(
+                "Sources of registry credentials, asked in this order. Default: LazyImageSecrets alone.")
+        List<Credential> credentials) {
 
     /** Every default. */
     public static final SnapshotterConfigSpec DEFAULT = new SnapshotterConfigSpec(
@@ -73,7 +86,8 @@ public record SnapshotterConfigSpec(
         cache = cache == null ? Cache.DEFAULT : cache;
         fetch = fetch == null ? Fetch.DEFAULT : fetch;
         mirrors = mirrors == null ? List.of() : List.copyOf(mirrors);
-        credentials = credentials == null || credentials.isEmpty() ? List.of(Credential.DEFAULT) : List.copyOf(credentials);
+        credentials =
+                credentials == null || credentials.isEmpty() ? List.of(Credential.DEFAULT) : List.copyOf(credentials);
     }
 
     /** A builder that holds the defaults. */
@@ -83,10 +97,14 @@ public record SnapshotterConfigSpec(
 
     /** How a change is rolled out over the nodes. */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ValidationRule(
+            value = "type(self.maxUnavailable) == int ? self.maxUnavailable > 0"
+                    + " : self.maxUnavailable.matches('^([1-9][0-9]?|100)%$')",
+            message = "maxUnavailable is a number above zero or a share such as 10%")
     public record UpdateStrategy(
             @Default("10%")
-                    @JsonPropertyDescription("Nodes, or share of the nodes, that may be without an agent at the same time.")
-                    IntOrString maxUnavailable) {
+            @JsonPropertyDescription("Nodes, or share of the nodes, that may be without an agent at the same time.")
+            IntOrString maxUnavailable) {
         /** A tenth of the nodes at a time. */
         public static final UpdateStrategy DEFAULT = new UpdateStrategy(new IntOrString("10%"));
 
@@ -105,74 +123,75 @@ public record SnapshotterConfigSpec(
             message = "runtimeHandlers name the handlers that get a lazy twin, not the twins")
     public record Containerd(
             @Default("/run/containerd/containerd.sock")
-                    @Size(max = 107)
-                    @Pattern("^/.+$")
-                    @JsonPropertyDescription("Socket of containerd on the node.")
-                    String socket,
+            @Size(max = 107) @Pattern("^/.+$") @JsonPropertyDescription("Socket of containerd on the node.")
+            String socket,
+
             @Default("/etc/containerd/config.toml")
-                    @Size(max = 4096)
-                    @Pattern("^/.+$")
-                    @JsonPropertyDescription("Configuration file of containerd on the node.")
-                    String configPath,
+            @Size(max = 4096) @Pattern("^/.+$") @JsonPropertyDescription("Configuration file of containerd on the node.")
+            String configPath,
+
             @Default("DropIn")
-                    @JsonPropertyDescription(
-                            "DropIn: a file in a folder that the configuration imports, where containerd merges imports (2.0"
-                                    + " and newer), else as Edit. Edit: the file itself is changed, and given back when the"
-                                    + " agent goes. None: the site does it.")
-                    InstallMethod install,
             @JsonPropertyDescription(
-                            "Systemd: the unit is restarted. Signal: the process is told to end and its supervisor starts it"
-                                    + " again. None: the site does it. Default: Systemd, or None with install None.")
-                    RestartMethod restart,
+                    "DropIn: a file in a folder that the configuration imports, where containerd merges imports (2.0"
+                            + " and newer), else as Edit. Edit: the file itself is changed, and given back when the"
+                            + " agent goes. None: the site does it.")
+            InstallMethod install,
+
+            @JsonPropertyDescription(
+                    "Systemd: the unit is restarted. Signal: the process is told to end and its supervisor starts it"
+                            + " again. None: the site does it. Default: Systemd, or None with install None.")
+            @Nullable RestartMethod restart,
+
             @Default("[\"runc\"]")
-                    @Size(min = 1, max = 16)
-                    @JsonPropertyDescription(
-                            "Runtime handlers that get a lazy twin and a RuntimeClass for it: runc gets runc-lazy, nvidia gets"
-                                    + " nvidia-lazy. A handler that a node does not have is left out there.")
-                    List<@Pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$") @Size(max = 58) String> runtimeHandlers) {
+            @Size(min = 1, max = 16) @JsonPropertyDescription(
+                    "Runtime handlers that get a lazy twin and a RuntimeClass for it: runc gets runc-lazy, nvidia gets"
+                            + " nvidia-lazy. A handler that a node does not have is left out there.")
+            List<@Pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$") @Size(max = 58) String> runtimeHandlers) {
         /** Debian's and most distributions' places, and the handler runc. */
         public static final Containerd DEFAULT = new Containerd(
                 "/run/containerd/containerd.sock",
                 "/etc/containerd/config.toml",
                 InstallMethod.DROP_IN,
-                RestartMethod.SYSTEMD,
+                null,
                 List.of("runc"));
 
         public Containerd {
             socket = socket == null ? "/run/containerd/containerd.sock" : socket;
             configPath = configPath == null ? "/etc/containerd/config.toml" : configPath;
             install = install == null ? InstallMethod.DROP_IN : install;
-            if (restart == null) {
-                restart = install == InstallMethod.NONE ? RestartMethod.NONE : RestartMethod.SYSTEMD;
-            }
             runtimeHandlers = runtimeHandlers == null ? List.of("runc") : List.copyOf(runtimeHandlers);
+        }
+
+        /** How containerd is restarted: what was asked for, or what goes with the way of installing. */
+        public RestartMethod restartMethod() {
+            if (restart != null) {
+                return restart;
+            }
+            return install == InstallMethod.NONE ? RestartMethod.NONE : RestartMethod.SYSTEMD;
         }
     }
 
     /** The chunk cache of a node. */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
-    @ValidationRule(value = "self.lowWatermark < self.highWatermark", message = "lowWatermark must be below highWatermark")
+    @ValidationRule(
+            value = "self.lowWatermark < self.highWatermark",
+            message = "lowWatermark must be below highWatermark")
     public record Cache(
             @Default("/var/lib/thaw")
-                    @Size(max = 4096)
-                    @Pattern("^/.+$")
-                    @JsonPropertyDescription("Folder on the node for the cache, snapshots and records.")
-                    String path,
+            @Size(max = 4096) @Pattern("^/.+$") @JsonPropertyDescription("Folder on the node for the cache, snapshots and records.")
+            String path,
+
             @Default("50Gi")
-                    @Size(max = 20)
-                    @Pattern(ByteSize.PATTERN)
-                    @JsonPropertyDescription("Disk space that cached chunks may take, such as 50Gi.")
-                    String maxSize,
+            @Size(max = 20) @Pattern(ByteSize.PATTERN) @JsonPropertyDescription("Disk space that cached chunks may take, such as 50Gi.")
+            String maxSize,
+
             @Default("90")
-                    @Min(2)
-                    @Max(100)
-                    @JsonPropertyDescription("Percent of maxSize at which eviction begins.")
-                    @Nullable Integer highWatermark,
+            @Min(2) @Max(100) @JsonPropertyDescription("Percent of maxSize at which eviction begins.")
+            @Nullable Integer highWatermark,
+
             @Default("75")
-                    @Min(1)
-                    @Max(99)
-                    @JsonPropertyDescription("Percent of maxSize down to which it goes.")
-                    @Nullable Integer lowWatermark) {
+            @Min(1) @Max(99) @JsonPropertyDescription("Percent of maxSize down to which it goes.")
+            @Nullable Integer lowWatermark) {
         /** Fifty gibibytes under /var/lib/thaw. */
         public static final Cache DEFAULT = new Cache("/var/lib/thaw", "50Gi", 90, 75);
 
@@ -196,40 +215,34 @@ public record SnapshotterConfigSpec(
             message = "timeout (one request) must not exceed readTimeout (all tries of one read)")
     public record Fetch(
             @Default("16")
-                    @Min(1)
-                    @Max(512)
-                    @JsonPropertyDescription("Requests in flight at the same time, for all images of a node.")
-                    @Nullable Integer parallelism,
+            @Min(1) @Max(512) @JsonPropertyDescription("Requests in flight at the same time, for all images of a node.")
+            @Nullable Integer parallelism,
+
             @Default("4Mi")
-                    @Size(max = 20)
-                    @Pattern(ByteSize.PATTERN)
-                    @JsonPropertyDescription("Size up to which neighbouring chunks are joined into one request.")
-                    String rangeSize,
+            @Size(max = 20) @Pattern(ByteSize.PATTERN) @JsonPropertyDescription("Size up to which neighbouring chunks are joined into one request.")
+            String rangeSize,
+
             @Default("30s")
-                    @Size(max = 32)
-                    @Pattern(Durations.PATTERN)
-                    @JsonPropertyDescription("Time limit of one request.")
-                    String timeout,
+            @Size(max = 32) @Pattern(Durations.PATTERN) @JsonPropertyDescription("Time limit of one request.")
+            String timeout,
+
             @Default("5")
-                    @Min(0)
-                    @Max(100)
-                    @JsonPropertyDescription("Further tries of one request with the same endpoint.")
-                    @Nullable Integer retries,
+            @Min(0) @Max(100) @JsonPropertyDescription("Further tries of one request with the same endpoint.")
+            @Nullable Integer retries,
+
             @Default("5m")
-                    @Size(max = 32)
-                    @Pattern(Durations.PATTERN)
-                    @JsonPropertyDescription("Time after which a read that nothing answers is dealt with as onFailure says.")
-                    String readTimeout,
+            @Size(max = 32) @Pattern(Durations.PATTERN) @JsonPropertyDescription("Time after which a read that nothing answers is dealt with as onFailure says.")
+            String readTimeout,
+
             @Default("Block")
-                    @JsonPropertyDescription(
-                            "Block: the read goes on waiting and is tried again. Error: the process gets an I/O error.")
-                    OnFailure onFailure,
-            @Size(max = 20)
-                    @Pattern(ByteSize.PATTERN)
-                    @JsonPropertyDescription(
-                            "Bytes a second, for all images of a node together, such as 200Mi. Default: no limit. Reads that"
-                                    + " wait go before prefetch and background.")
-                    @Nullable String bandwidth) {
+            @JsonPropertyDescription(
+                    "Block: the read goes on waiting and is tried again. Error: the process gets an I/O error.")
+            OnFailure onFailure,
+
+            @Size(max = 20) @Pattern(ByteSize.PATTERN) @JsonPropertyDescription(
+                    "Bytes a second, for all images of a node together, such as 200Mi. Default: no limit. Reads that"
+                            + " wait go before prefetch and background.")
+            @Nullable String bandwidth) {
         /** Sixteen requests of up to 4 MiB, no limit of bandwidth. */
         public static final Fetch DEFAULT = new Fetch(16, "4Mi", "30s", 5, "5m", OnFailure.BLOCK, null);
 
@@ -267,17 +280,16 @@ public record SnapshotterConfigSpec(
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
     public record Mirror(
             @Required
-                    @Size(min = 1, max = 255)
-                    @Pattern("^(\\*|[A-Za-z0-9.-]+(:[0-9]+)?)$")
-                    @JsonPropertyDescription("Host of the registry, as in image references (docker.io), or * for every one.")
-                    String host,
+            @Size(min = 1, max = 255) @Pattern("^(\\*|[A-Za-z0-9.-]+(:[0-9]+)?)$") @JsonPropertyDescription("Host of the registry, as in image references (docker.io), or * for every one.")
+            String host,
+
             @Required
-                    @Size(min = 1, max = 8)
-                    @JsonPropertyDescription("Tried in this order; one that fails its health check is left out for a while.")
-                    List<Endpoint> endpoints,
+            @Size(min = 1, max = 8) @JsonPropertyDescription("Tried in this order; one that fails its health check is left out for a while.")
+            List<Endpoint> endpoints,
+
             @Default("true")
-                    @JsonPropertyDescription("Whether the registry itself is asked when no endpoint answers.")
-                    @Nullable Boolean fallback) {
+            @JsonPropertyDescription("Whether the registry itself is asked when no endpoint answers.")
+            @Nullable Boolean fallback) {
         public Mirror {
             endpoints = endpoints == null ? List.of() : List.copyOf(endpoints);
             fallback = fallback == null || fallback;
@@ -288,22 +300,20 @@ public record SnapshotterConfigSpec(
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
     public record Endpoint(
             @Required
-                    @Size(min = 1, max = 2048)
-                    @Pattern("^https?://[^\\s/]+(/\\S*)?$")
-                    @JsonPropertyDescription(
-                            "Address, such as http://127.0.0.1:4001. $(NODE_IP) stands for the node's own address.")
-                    String url,
-            @JsonPropertyDescription("Headers sent with each request to this endpoint.") Map<String, String> headers,
+            @Size(min = 1, max = 2048) @Pattern("^https?://[^\\s/]+(/\\S*)?$") @JsonPropertyDescription(
+                    "Address, such as http://127.0.0.1:4001. $(NODE_IP) stands for the node's own address.")
+            String url,
+
+            @JsonPropertyDescription("Headers sent with each request to this endpoint.")
+            Map<String, String> headers,
+
             @Default("/v2/")
-                    @Size(max = 1024)
-                    @Pattern("^/.*$")
-                    @JsonPropertyDescription("Path that answers below 500 while the endpoint is well.")
-                    String healthPath,
+            @Size(max = 1024) @Pattern("^/.*$") @JsonPropertyDescription("Path that answers below 500 while the endpoint is well.")
+            String healthPath,
+
             @Default("30s")
-                    @Size(max = 32)
-                    @Pattern(Durations.PATTERN)
-                    @JsonPropertyDescription("How long an endpoint that failed is left alone before it is asked again.")
-                    String healthInterval) {
+            @Size(max = 32) @Pattern(Durations.PATTERN) @JsonPropertyDescription("How long an endpoint that failed is left alone before it is asked again.")
+            String healthInterval) {
         public Endpoint {
             headers = headers == null ? Map.of() : Map.copyOf(headers);
             healthPath = healthPath == null ? "/v2/" : healthPath;
@@ -321,11 +331,13 @@ public record SnapshotterConfigSpec(
             message = "dockerConfig goes with type DockerConfig, and only with it")
     public record Credential(
             @Required
-                    @JsonPropertyDescription(
-                            "LazyImageSecrets: the pull secrets of the LazyImage. CredentialProvider: the kubelet's plugins on"
-                                    + " the node. DockerConfig: a file on the node.")
-                    CredentialType type,
+            @JsonPropertyDescription(
+                    "LazyImageSecrets: the pull secrets of the LazyImage. CredentialProvider: the kubelet's plugins on"
+                            + " the node. DockerConfig: a file on the node.")
+            CredentialType type,
+
             @JsonPropertyDescription("For type CredentialProvider.") @Nullable CredentialProvider credentialProvider,
+
             @JsonPropertyDescription("For type DockerConfig.") @Nullable DockerConfig dockerConfig) {
         /** The pull secrets of the LazyImage. */
         public static final Credential DEFAULT = new Credential(CredentialType.LAZY_IMAGE_SECRETS, null, null);
@@ -334,23 +346,18 @@ public record SnapshotterConfigSpec(
     /** The kubelet's credential provider plugins. */
     public record CredentialProvider(
             @Required
-                    @Size(max = 4096)
-                    @Pattern("^/.+$")
-                    @JsonPropertyDescription("The kubelet's --image-credential-provider-config on the node.")
-                    String config,
+            @Size(max = 4096) @Pattern("^/.+$") @JsonPropertyDescription("The kubelet's --image-credential-provider-config on the node.")
+            String config,
+
             @Required
-                    @Size(max = 4096)
-                    @Pattern("^/.+$")
-                    @JsonPropertyDescription("The kubelet's --image-credential-provider-bin-dir on the node.")
-                    String binDir) {}
+            @Size(max = 4096) @Pattern("^/.+$") @JsonPropertyDescription("The kubelet's --image-credential-provider-bin-dir on the node.")
+            String binDir) {}
 
     /** A Docker configuration file. */
     public record DockerConfig(
             @Required
-                    @Size(max = 4096)
-                    @Pattern("^/.+$")
-                    @JsonPropertyDescription("File on the node, such as /var/lib/kubelet/config.json.")
-                    String path) {}
+            @Size(max = 4096) @Pattern("^/.+$") @JsonPropertyDescription("File on the node, such as /var/lib/kubelet/config.json.")
+            String path) {}
 
     /** Collects what differs from the defaults. */
     public static final class Builder {
@@ -367,8 +374,7 @@ public record SnapshotterConfigSpec(
         private List<Mirror> mirrors = List.of();
         private List<Credential> credentials = List.of();
 
-        private Builder() {
-        }
+        private Builder() {}
 
         public Builder nodeSelector(Map<String, String> nodeSelector) {
             this.nodeSelector = nodeSelector;
@@ -431,12 +437,36 @@ public record SnapshotterConfigSpec(
         }
 
         public SnapshotterConfigSpec build() {
-            return new SnapshotterConfigSpec(nodeSelector, tolerations, image, resources, updateStrategy, priority, containerd, driver, cache, fetch, mirrors, credentials);
+            return new SnapshotterConfigSpec(
+                    nodeSelector,
+                    tolerations,
+                    image,
+                    resources,
+                    updateStrategy,
+                    priority,
+                    containerd,
+                    driver,
+                    cache,
+                    fetch,
+                    mirrors,
+                    credentials);
         }
     }
 
     /** A builder that holds what this holds. */
     public Builder toBuilder() {
-        return new Builder().nodeSelector(nodeSelector).tolerations(tolerations).image(image).resources(resources).updateStrategy(updateStrategy).priority(priority).containerd(containerd).driver(driver).cache(cache).fetch(fetch).mirrors(mirrors).credentials(credentials);
+        return new Builder()
+                .nodeSelector(nodeSelector)
+                .tolerations(tolerations)
+                .image(image)
+                .resources(resources)
+                .updateStrategy(updateStrategy)
+                .priority(priority)
+                .containerd(containerd)
+                .driver(driver)
+                .cache(cache)
+                .fetch(fetch)
+                .mirrors(mirrors)
+                .credentials(credentials);
     }
 }

@@ -15,14 +15,24 @@ import org.jspecify.annotations.Nullable;
 @JsonInclude(JsonInclude.Include.NON_EMPTY)
 public record SnapshotterConfigStatus(
         @JsonPropertyDescription("Generation of the spec that this status speaks of.") @Nullable Long observedGeneration,
-        @JsonPropertyDescription("Ready first; then Progressing, Degraded.") List<Condition> conditions,
+
+        @JsonPropertyDescription("Ready first; then Progressing, Degraded.")
+        List<Condition> conditions,
+
         @JsonPropertyDescription("Nodes by how far they are.") @Nullable Nodes nodes,
+
         @JsonPropertyDescription("Drivers in use and on how many nodes, such as Erofs:12,Fuse:1.") @Nullable String drivers,
+
         @JsonPropertyDescription("The nodes' caches, taken together.") @Nullable CacheUse cache,
-        @JsonPropertyDescription("RuntimeClasses that this configuration made.") List<String> runtimeClasses,
+
+        @JsonPropertyDescription("RuntimeClasses that this configuration made.")
+        List<String> runtimeClasses,
+
         @Size(max = 32) @JsonPropertyDescription("Combinations seen on the nodes, the most frequent first.")
-                List<VersionSeen> versions,
-        @Size(max = 32) @JsonPropertyDescription("At most 32 problems, the newest first.") List<Problem> problems) {
+        List<VersionSeen> versions,
+
+        @Size(max = 32) @JsonPropertyDescription("At most 32 problems, the newest first.")
+        List<Problem> problems) {
 
     /** Most entries of {@link #versions} and of {@link #problems}. */
     public static final int MAX_ENTRIES = 32;
@@ -62,38 +72,65 @@ public record SnapshotterConfigStatus(
 
     /** Nodes by how far they are. */
     public record Nodes(
-            @JsonPropertyDescription("Nodes that the configuration selects and that no other one wins.") int desired,
-            @JsonPropertyDescription("Nodes whose containerd knows the snapshotter.") int installed,
-            @JsonPropertyDescription("Nodes that take lazy pods.") int ready,
-            @JsonPropertyDescription("Nodes whose agent is not yet that of this spec.") int outdated) {}
+            @JsonPropertyDescription("Nodes that the configuration selects and that no other one wins.")
+            int desired,
+
+            @JsonPropertyDescription("Nodes whose containerd knows the snapshotter.")
+            int installed,
+
+            @JsonPropertyDescription("Nodes that take lazy pods.")
+            int ready,
+
+            @JsonPropertyDescription("Nodes whose agent is not yet that of this spec.")
+            int outdated) {}
 
     /** The nodes' caches, taken together. */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
     public record CacheUse(
-            @JsonPropertyDescription("Bytes of cached chunks on all nodes.") long usedBytes,
-            @JsonPropertyDescription("Bytes that cached chunks may take on all nodes.") long capacityBytes,
-            @JsonPropertyDescription("Used and capacity for the eye, such as 412Gi/1.2Ti.") String summary) {
+            @JsonPropertyDescription("Bytes of cached chunks on all nodes.")
+            long usedBytes,
+
+            @JsonPropertyDescription("Bytes that cached chunks may take on all nodes.")
+            long capacityBytes,
+
+            @JsonPropertyDescription("Used and capacity for the eye, such as 412Gi/1.2Ti.")
+            String summary) {
         /** Works the summary out. */
         public static CacheUse of(long usedBytes, long capacityBytes) {
             return new CacheUse(
-                    usedBytes, capacityBytes, ByteSize.of(usedBytes).rounded() + "/" + ByteSize.of(capacityBytes).rounded());
+                    usedBytes,
+                    capacityBytes,
+                    ByteSize.of(usedBytes).rounded() + "/"
+                            + ByteSize.of(capacityBytes).rounded());
         }
     }
 
     /** A combination of versions seen on nodes. */
     public record VersionSeen(
-            @JsonPropertyDescription("Version of containerd.") String containerd,
-            @JsonPropertyDescription("Release of the kernel.") String kernel,
+            @JsonPropertyDescription("Version of containerd.")
+            String containerd,
+
+            @JsonPropertyDescription("Release of the kernel.")
+            String kernel,
+
             @JsonPropertyDescription("Driver in use.") String driver,
+
             @JsonPropertyDescription("Version of the agent.") @Nullable String agent,
-            @JsonPropertyDescription("How many nodes are so.") int nodes) {}
+
+            @JsonPropertyDescription("How many nodes are so.")
+            int nodes) {}
 
     /** Something that a person should look at. */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
     public record Problem(
             @JsonPropertyDescription("Name of the node; empty when it is none of one node.") @Nullable String node,
-            @JsonPropertyDescription("Which check found it.") String check,
-            @JsonPropertyDescription("What was found, and what to do.") String message,
+
+            @JsonPropertyDescription("Which check found it.")
+            String check,
+
+            @JsonPropertyDescription("What was found, and what to do.")
+            String message,
+
             @JsonPropertyDescription("Since when.") @Nullable String since) {}
 
     /** Collects what differs from the defaults. */
@@ -107,8 +144,7 @@ public record SnapshotterConfigStatus(
         private List<VersionSeen> versions = List.of();
         private List<Problem> problems = List.of();
 
-        private Builder() {
-        }
+        private Builder() {}
 
         public Builder observedGeneration(@Nullable Long observedGeneration) {
             this.observedGeneration = observedGeneration;
@@ -151,12 +187,21 @@ public record SnapshotterConfigStatus(
         }
 
         public SnapshotterConfigStatus build() {
-            return new SnapshotterConfigStatus(observedGeneration, conditions, nodes, drivers, cache, runtimeClasses, versions, problems);
+            return new SnapshotterConfigStatus(
+                    observedGeneration, conditions, nodes, drivers, cache, runtimeClasses, versions, problems);
         }
     }
 
     /** A builder that holds what this holds. */
     public Builder toBuilder() {
-        return new Builder().observedGeneration(observedGeneration).conditions(conditions).nodes(nodes).drivers(drivers).cache(cache).runtimeClasses(runtimeClasses).versions(versions).problems(problems);
+        return new Builder()
+                .observedGeneration(observedGeneration)
+                .conditions(conditions)
+                .nodes(nodes)
+                .drivers(drivers)
+                .cache(cache)
+                .runtimeClasses(runtimeClasses)
+                .versions(versions)
+                .problems(problems);
     }
 }
