@@ -1,6 +1,5 @@
 package dev.thaw.crds;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Required;
 import java.time.Instant;
@@ -12,7 +11,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** One thing that can be said of a resource, in the form that Kubernetes' own tools read. */
-@JsonInclude(JsonInclude.Include.NON_EMPTY)
+@ResourcePart
 public record Condition(
         @Required @JsonPropertyDescription("What the condition speaks of.")
         ConditionType type,

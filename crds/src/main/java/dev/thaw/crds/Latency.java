@@ -1,6 +1,5 @@
 package dev.thaw.crds;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import java.time.Duration;
 import java.util.Arrays;
@@ -9,7 +8,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** Two percentiles of a set of durations, printed as {@link Durations} does. */
-@JsonInclude(JsonInclude.Include.NON_EMPTY)
+@ResourcePart
 public record Latency(
         @JsonPropertyDescription("Half of the samples took no longer.") @Nullable String p50,
 

@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
 @Group(Names.GROUP)
 @Version(Names.VERSION)
 @ShortNames("lzi")
-@Explained("An image that pods of this namespace may start before it is downloaded: annotate them with thaw.dev/lazy: \"true\".")
+@Explained(
+        "An image that pods of this namespace may start before it is downloaded: annotate them with thaw.dev/lazy: \"true\".")
 @AdditionalPrinterColumn(name = "Image", jsonPath = ".spec.image", type = Type.STRING)
 @AdditionalPrinterColumn(name = "Mode", jsonPath = ".status.mode", type = Type.STRING)
 @AdditionalPrinterColumn(

@@ -1,6 +1,5 @@
 package dev.thaw.crds;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Default;
 import io.fabric8.generator.annotation.Max;
@@ -18,7 +17,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** What the user of a {@link LazyImage} wants. */
-@JsonInclude(JsonInclude.Include.NON_EMPTY)
+@ResourcePart
 @ValidationRule(
         value = "!has(self.target) || !has(self.target.tag) || (has(self.target.repository)"
                 + " ? self.image.split('@')[0] != self.target.repository + ':' + self.target.tag"
@@ -122,7 +121,7 @@ public record LazyImageSpec(
     }
 
     /** Whether and how often a tag is looked up. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     @ValidationRule(
             value = "duration(self.interval) >= duration('10s')",
             message = "interval must be at least 10s: registries limit how often they may be asked")
@@ -149,7 +148,7 @@ public record LazyImageSpec(
     }
 
     /** Where a lazy image is published. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     public record Target(
             @Size(min = 1, max = 255) @Pattern("^[A-Za-z0-9][A-Za-z0-9._:/-]*$") @JsonPropertyDescription("Repository, registry included. Default: that of the source.")
             @Nullable String repository,
@@ -158,12 +157,13 @@ public record LazyImageSpec(
             @Nullable String tag) {}
 
     /** A Secret of the object's own namespace. */
+    @ResourcePart
     public record SecretName(
             @Required @Size(min = 1, max = 253) @JsonPropertyDescription("Name of a Secret in this namespace.")
             String name) {}
 
     /** What is fetched ahead of the reads. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     @ValidationRule(
             value = "self.policy != 'Off' || !has(self.paths) || self.paths.size() == 0",
             message = "paths are only read with policy Learn or Paths")
@@ -189,7 +189,7 @@ public record LazyImageSpec(
     }
 
     /** Nodes that fetch an image before its first pod. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     public record Warmup(
             @JsonPropertyDescription("Labels of the nodes to warm. Default: every node with an agent.")
             Map<String, String> nodeSelector,
@@ -207,7 +207,7 @@ public record LazyImageSpec(
     }
 
     /** Objectives for cold starts, compared with the 95th percentile. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     @ValidationRule(
             value = "has(self.entrypoint) || has(self.ready)",
             message = "name an objective: entrypoint or ready")
@@ -229,7 +229,7 @@ public record LazyImageSpec(
     }
 
     /** The Job that converts. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     public record Converter(
             @JsonPropertyDescription("Requests and limits of the converter's container.") @Nullable ResourceRequirements resources,
 

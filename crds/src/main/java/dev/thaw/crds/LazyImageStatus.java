@@ -1,6 +1,5 @@
 package dev.thaw.crds;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Size;
 import java.time.Duration;
@@ -9,7 +8,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** What the operator knows of a {@link LazyImage}. Times are RFC 3339 in UTC, durations are printed as in {@code 0.42s}. */
-@JsonInclude(JsonInclude.Include.NON_EMPTY)
+@ResourcePart
 public record LazyImageStatus(
         @JsonPropertyDescription("Generation of the spec that this status speaks of.") @Nullable Long observedGeneration,
 
@@ -59,7 +58,7 @@ public record LazyImageStatus(
     }
 
     /** What the source reference points to. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     public record Source(
             @JsonPropertyDescription("Digest of the source's manifest or index.")
             String digest,
@@ -69,7 +68,7 @@ public record LazyImageStatus(
             @JsonPropertyDescription("When the digest was last looked up.") @Nullable String resolvedAt) {}
 
     /** The newest conversion. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     public record Conversion(
             @JsonPropertyDescription("Name of the Job.") @Nullable String job,
 
@@ -86,7 +85,7 @@ public record LazyImageStatus(
             @JsonPropertyDescription("Last lines of the log of a failed try.") @Nullable String log) {}
 
     /** Figures of a published image, all platforms together. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     public record Artifact(
             @JsonPropertyDescription("Bytes of the source's compressed layers.")
             long sourceBytes,
@@ -143,7 +142,7 @@ public record LazyImageStatus(
     }
 
     /** One platform of a published image. Digests are those of manifests. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     public record PlatformImage(
             @JsonPropertyDescription("os/architecture[/variant]")
             String platform,
@@ -158,17 +157,32 @@ public record LazyImageStatus(
             String artifactDigest,
 
             @JsonPropertyDescription("Source layers.") int layers,
-            @JsonPropertyDescription("Layers taken over from an earlier conversion.") int reusedLayers,
-            @JsonPropertyDescription("Entries of the file tree.") long files,
+
+            @JsonPropertyDescription("Layers taken over from an earlier conversion.")
+            int reusedLayers,
+
+            @JsonPropertyDescription("Entries of the file tree.")
+            long files,
+
             @JsonPropertyDescription("Distinct chunks.") long chunks,
-            @JsonPropertyDescription("Bytes of the source's compressed layers.") long sourceBytes,
-            @JsonPropertyDescription("Bytes of all files, uncompressed.") long contentBytes,
-            @JsonPropertyDescription("Bytes of the chunk blobs.") long blobBytes,
-            @JsonPropertyDescription("Bytes of the file tree.") long bootstrapBytes,
-            @JsonPropertyDescription("Bytes that were there already, as another chunk.") long duplicateBytes) {}
+
+            @JsonPropertyDescription("Bytes of the source's compressed layers.")
+            long sourceBytes,
+
+            @JsonPropertyDescription("Bytes of all files, uncompressed.")
+            long contentBytes,
+
+            @JsonPropertyDescription("Bytes of the chunk blobs.")
+            long blobBytes,
+
+            @JsonPropertyDescription("Bytes of the file tree.")
+            long bootstrapBytes,
+
+            @JsonPropertyDescription("Bytes that were there already, as another chunk.")
+            long duplicateBytes) {}
 
     /** How far a running conversion is. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     public record Progress(
             @JsonPropertyDescription("What is being done.") ConversionPhase phase,
 
@@ -186,7 +200,7 @@ public record LazyImageStatus(
     }
 
     /** Cold starts measured on the nodes. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     public record ColdStart(
             @JsonPropertyDescription("Cold starts that the figures below are drawn from.")
             long samples,
@@ -206,7 +220,7 @@ public record LazyImageStatus(
             @JsonPropertyDescription("Time of the newest sample.") @Nullable String lastTime) {}
 
     /** How many nodes hold an image. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     public record NodeTotals(
             @JsonPropertyDescription("Nodes with an agent that know the image.")
             int total,
@@ -240,7 +254,7 @@ public record LazyImageStatus(
     }
 
     /** What one node says of an image. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     public record NodeReport(
             @JsonPropertyDescription("Name of the node.") String node,
             @JsonPropertyDescription("How far the node is.") NodePhase phase,

@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
 @Group(Names.GROUP)
 @Version(Names.VERSION)
 @ShortNames("lzsc")
-@Explained("Which nodes get the agent that serves lazy images, and how it behaves there. Deleting it gives containerd's configuration back.")
+@Explained(
+        "Which nodes get the agent that serves lazy images, and how it behaves there. Deleting it gives containerd's configuration back.")
 @AdditionalPrinterColumn(
         name = "Ready",
         jsonPath = ".status.conditions[?(@.type==\"Ready\")].status",

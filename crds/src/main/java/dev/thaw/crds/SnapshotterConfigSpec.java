@@ -1,6 +1,5 @@
 package dev.thaw.crds;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Default;
 import io.fabric8.generator.annotation.Max;
@@ -19,7 +18,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** Where the agent runs and how it behaves. */
-@JsonInclude(JsonInclude.Include.NON_EMPTY)
+@ResourcePart
 public record SnapshotterConfigSpec(
         @JsonPropertyDescription("Labels of the nodes that get the agent. Default: every Linux node.")
         Map<String, String> nodeSelector,
@@ -96,7 +95,7 @@ public record SnapshotterConfigSpec(
     }
 
     /** How a change is rolled out over the nodes. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     @ValidationRule(
             value = "type(self.maxUnavailable) == int ? self.maxUnavailable > 0"
                     + " : self.maxUnavailable.matches('^([1-9][0-9]?|100)%$')",
@@ -114,7 +113,7 @@ public record SnapshotterConfigSpec(
     }
 
     /** The containerd of the nodes. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     @ValidationRule(
             value = "self.install != 'None' || !has(self.restart) || self.restart == 'None'",
             message = "with install None there is nothing to restart containerd for: leave restart out")
@@ -172,7 +171,7 @@ public record SnapshotterConfigSpec(
     }
 
     /** The chunk cache of a node. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     @ValidationRule(
             value = "self.lowWatermark < self.highWatermark",
             message = "lowWatermark must be below highWatermark")
@@ -209,7 +208,7 @@ public record SnapshotterConfigSpec(
     }
 
     /** How chunks are fetched. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     @ValidationRule(
             value = "duration(self.timeout) <= duration(self.readTimeout)",
             message = "timeout (one request) must not exceed readTimeout (all tries of one read)")
@@ -277,7 +276,7 @@ public record SnapshotterConfigSpec(
     }
 
     /** Endpoints that are asked before a registry. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     public record Mirror(
             @Required
             @Size(min = 1, max = 255) @Pattern("^(\\*|[A-Za-z0-9.-]+(:[0-9]+)?)$") @JsonPropertyDescription("Host of the registry, as in image references (docker.io), or * for every one.")
@@ -297,7 +296,7 @@ public record SnapshotterConfigSpec(
     }
 
     /** One endpoint of a mirror. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     public record Endpoint(
             @Required
             @Size(min = 1, max = 2048) @Pattern("^https?://[^\\s/]+(/\\S*)?$") @JsonPropertyDescription(
@@ -322,7 +321,7 @@ public record SnapshotterConfigSpec(
     }
 
     /** One source of registry credentials. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     @ValidationRule(
             value = "has(self.credentialProvider) == (self.type == 'CredentialProvider')",
             message = "credentialProvider goes with type CredentialProvider, and only with it")
@@ -344,6 +343,7 @@ public record SnapshotterConfigSpec(
     }
 
     /** The kubelet's credential provider plugins. */
+    @ResourcePart
     public record CredentialProvider(
             @Required
             @Size(max = 4096) @Pattern("^/.+$") @JsonPropertyDescription("The kubelet's --image-credential-provider-config on the node.")
@@ -354,6 +354,7 @@ public record SnapshotterConfigSpec(
             String binDir) {}
 
     /** A Docker configuration file. */
+    @ResourcePart
     public record DockerConfig(
             @Required
             @Size(max = 4096) @Pattern("^/.+$") @JsonPropertyDescription("File on the node, such as /var/lib/kubelet/config.json.")

@@ -1,6 +1,5 @@
 package dev.thaw.crds;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Size;
 import java.util.Comparator;
@@ -12,7 +11,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** What the operator knows of the agents of a {@link SnapshotterConfig}. */
-@JsonInclude(JsonInclude.Include.NON_EMPTY)
+@ResourcePart
 public record SnapshotterConfigStatus(
         @JsonPropertyDescription("Generation of the spec that this status speaks of.") @Nullable Long observedGeneration,
 
@@ -71,6 +70,7 @@ public record SnapshotterConfigStatus(
     }
 
     /** Nodes by how far they are. */
+    @ResourcePart
     public record Nodes(
             @JsonPropertyDescription("Nodes that the configuration selects and that no other one wins.")
             int desired,
@@ -85,7 +85,7 @@ public record SnapshotterConfigStatus(
             int outdated) {}
 
     /** The nodes' caches, taken together. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     public record CacheUse(
             @JsonPropertyDescription("Bytes of cached chunks on all nodes.")
             long usedBytes,
@@ -106,6 +106,7 @@ public record SnapshotterConfigStatus(
     }
 
     /** A combination of versions seen on nodes. */
+    @ResourcePart
     public record VersionSeen(
             @JsonPropertyDescription("Version of containerd.")
             String containerd,
@@ -121,7 +122,7 @@ public record SnapshotterConfigStatus(
             int nodes) {}
 
     /** Something that a person should look at. */
-    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    @ResourcePart
     public record Problem(
             @JsonPropertyDescription("Name of the node; empty when it is none of one node.") @Nullable String node,
 
