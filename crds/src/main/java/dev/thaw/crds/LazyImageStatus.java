@@ -30,6 +30,10 @@ public record LazyImageStatus(
         @JsonPropertyDescription("One entry for each converted platform.")
         List<PlatformImage> platforms,
 
+        @Size(max = 3) @JsonPropertyDescription(
+                "Published before, newest first, and still served, so that pods admitted with it can restart.")
+        List<Earlier> earlier,
+
         @JsonPropertyDescription("Present while a conversion runs.") @Nullable Progress progress,
 
         @JsonPropertyDescription("Cold starts measured on the nodes.") @Nullable ColdStart coldStart,
@@ -42,13 +46,17 @@ public record LazyImageStatus(
     /** Most entries of {@link #nodes}. */
     public static final int MAX_NODES = 32;
 
+    /** Most entries of {@link #earlier}. */
+    public static final int MAX_EARLIER = 3;
+
     /** Nothing is known yet. */
     public static final LazyImageStatus EMPTY = new LazyImageStatus(
-            null, List.of(), null, null, null, null, null, null, List.of(), null, null, null, List.of());
+            null, List.of(), null, null, null, null, null, null, List.of(), List.of(), null, null, null, List.of());
 
     public LazyImageStatus {
         conditions = conditions == null ? List.of() : List.copyOf(conditions);
         platforms = platforms == null ? List.of() : List.copyOf(platforms);
+        earlier = earlier == null ? List.of() : List.copyOf(earlier);
         nodes = nodes == null ? List.of() : List.copyOf(nodes);
     }
 
@@ -181,6 +189,22 @@ public record LazyImageStatus(
             @JsonPropertyDescription("Bytes that were there already, as another chunk.")
             long duplicateBytes) {}
 
+    /** A lazy image that was published before the present one. */
+    @ResourcePart
+    public record Earlier(
+            @JsonPropertyDescription("Reference of the lazy image by digest.")
+            String lazyImage,
+
+            @JsonPropertyDescription("Digest of its source's manifest or index.")
+            String sourceDigest,
+
+            @JsonPropertyDescription("One entry for each converted platform.")
+            List<PlatformImage> platforms) {
+        public Earlier {
+            platforms = platforms == null ? List.of() : List.copyOf(platforms);
+        }
+    }
+
     /** How far a running conversion is. */
     @ResourcePart
     public record Progress(
@@ -289,6 +313,7 @@ public record LazyImageStatus(
         private @Nullable Conversion conversion;
         private @Nullable Artifact artifact;
         private List<PlatformImage> platforms = List.of();
+        private List<Earlier> earlier = List.of();
         private @Nullable Progress progress;
         private @Nullable ColdStart coldStart;
         private @Nullable NodeTotals nodeTotals;
@@ -341,6 +366,11 @@ public record LazyImageStatus(
             return this;
         }
 
+        public Builder earlier(List<Earlier> earlier) {
+            this.earlier = earlier;
+            return this;
+        }
+
         public Builder progress(@Nullable Progress progress) {
             this.progress = progress;
             return this;
@@ -372,6 +402,7 @@ public record LazyImageStatus(
                     conversion,
                     artifact,
                     platforms,
+                    earlier,
                     progress,
                     coldStart,
                     nodeTotals,
@@ -391,6 +422,7 @@ public record LazyImageStatus(
                 .conversion(conversion)
                 .artifact(artifact)
                 .platforms(platforms)
+                .earlier(earlier)
                 .progress(progress)
                 .coldStart(coldStart)
                 .nodeTotals(nodeTotals)

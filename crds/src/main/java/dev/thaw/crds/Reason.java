@@ -53,6 +53,7 @@ public enum Reason {
     WARMED("Warmed", "Every chosen node holds what was asked for."),
     NO_ELIGIBLE_NODE("NoEligibleNode", "No node that the selector names has an agent."),
     NOT_REQUESTED("NotRequested", "Nothing was asked for."),
+    NOT_SUPPORTED("NotSupported", "This version cannot do it."),
 
     // objectives
     WITHIN_OBJECTIVE("WithinObjective", "Cold starts stay within the objective."),

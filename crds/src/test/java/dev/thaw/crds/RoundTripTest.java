@@ -131,6 +131,7 @@ final class RoundTripTest {
                         new LazyImageStatus.Conversion("job", "sha256:d", "o", 1, "2026-01-02T03:04:05Z", null, null))
                 .artifact(LazyImageStatus.Artifact.of(List.of(platform), Duration.ofMillis(41_200), 212L << 20))
                 .platforms(List.of(platform))
+                .earlier(List.of(new LazyImageStatus.Earlier("r.example/b@sha256:f", "sha256:0", List.of(platform))))
                 .progress(LazyImageStatus.Progress.of(ConversionPhase.VERIFY, 41, 100))
                 .coldStart(new LazyImageStatus.ColdStart(
                         2, new Latency("0.42s", "0.90s"), null, 10, 20, "6%", "2026-01-02T03:04:05Z"))
