@@ -1,0 +1,594 @@
+package dev.thaw.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.marcnuri.helm.Helm;
+import dev.thaw.oci.ImageIndex;
+import dev.thaw.oci.ImageManifest;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.Node;
+import io.fabric8.kubernetes.api.model.Pod;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Base64;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.TestMethodOrder;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.extension.TestWatcher;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * From {@code helm install} to a lazily started pod and back to a cluster without a trace. The steps are one story and
+ * run in order; each says what a user would check at that point.
+ */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
+@ExtendWith(LazyStartE2E.Diagnosis.class)
+class LazyStartE2E {
+    private static final String SYSTEM = "thaw-system";
+    private static final String TESTS = "thaw-e2e";
+    private static final Duration A_MINUTE = Duration.ofMinutes(1);
+    private static final Registry.Account ACCOUNT = new Registry.Account(
+            "puller", "open sesame", "puller:$2y$05$mPcS6zSJJEvSRpxQCE.Q9.qaQeapm0BSBG8PptyeDVUa5BOv.r3TS");
+
+    private final Surroundings surroundings = Surroundings.fromEnvironment();
+
+    @TempDir
+    Path temp;
+
+    private Cluster cluster;
+    private Node node;
+    private NodeProbe probe;
+    private Registry registry;
+    private byte[] containerdBefore;
+    private ImageManifest source;
+    private long sourceBytes;
+    private String treeOnOverlayfs;
+
+    @BeforeAll
+    void setUp() throws IOException {
+        cluster = new Cluster(surroundings.kubeconfig());
+        node = cluster.nodes().getFirst();
+        cluster.namespace(TESTS);
+        probe = new NodeProbe(cluster, TESTS, node, surroundings.toolsImage());
+        registry = new Registry(
+                cluster, TESTS, "registry", 5001, surroundings.registryImage(), Optional.of(ACCOUNT));
+        trustPlainHttp(registry.host());
+        source = Registry.Layouts.manifest(surroundings.pythonLayout());
+        sourceBytes = Registry.layerBytes(source);
+        registry.push(surroundings.pythonLayout(), "team/app", "1");
+        containerdBefore = containerdConfiguration();
+    }
+
+    private void trustPlainHttp(String host) {
+        probe.shell("mkdir -p /etc/containerd/certs.d/%1$s && printf 'server = \"http://%1$s\"\\n[host.\"http://%1$s\"]\\n' > /etc/containerd/certs.d/%1$s/hosts.toml"
+                .formatted(host));
+    }
+
+    private byte[] containerdConfiguration() {
+        return Base64.getMimeDecoder().decode(probe.run("base64", "/etc/containerd/config.toml"));
+    }
+
+    @AfterAll
+    void tearDown() throws IOException {
+        if (cluster != null) {
+            if (registry != null) {
+                probe.shell("rm -rf /etc/containerd/certs.d/" + registry.host());
+                registry.close();
+            }
+            cluster.client().namespaces().withName(TESTS).delete();
+            cluster.close();
+        }
+    }
+
+    @Test
+    @Order(1)
+    void helmInstallGivesAReadySystem() throws IOException {
+        var values = Files.writeString(
+                temp.resolve("values.yaml"),
+                """
+                operator: {image: {repository: %1$s/operator, tag: "%2$s"}}
+                agent: {image: {repository: %1$s/node-agent, tag: "%2$s"}}
+                converter: {image: {repository: %1$s/converter, tag: "%2$s"}}
+                registries: [{host: "%3$s", plainHttp: true}]
+                snapshotter:
+                  containerd: {restart: %4$s}
+                """
+                        .formatted(
+                                surroundings.imagePrefix(),
+                                surroundings.imageTag(),
+                                registry.host(),
+                                surroundings.restart()));
+        new Helm(surroundings.chart())
+                .install()
+                .withName("thaw")
+                .withNamespace(SYSTEM)
+                .createNamespace()
+                .withValuesFile(values)
+                .withKubeConfig(surroundings.kubeconfig())
+                .waitReady()
+                .withTimeout(180)
+                .call();
+
+        Cluster.await(
+                "the node to be labelled as ready for lazy pods",
+                Duration.ofMinutes(3),
+                () -> cluster.client()
+                        .nodes()
+                        .withName(node.getMetadata().getName())
+                        .get()
+                        .getMetadata()
+                        .getLabels(),
+                labels -> "ready".equals(labels.get("thaw.dev/agent")));
+        assertThat(cluster.client().runtimeClasses().withName("runc-lazy").get())
+                .as("RuntimeClass runc-lazy")
+                .isNotNull();
+        Cluster.await(
+                "the SnapshotterConfig to be Ready",
+                A_MINUTE,
+                () -> condition(
+                        cluster.client()
+                                .genericKubernetesResources("thaw.dev/v1alpha1", "SnapshotterConfig")
+                                .list()
+                                .getItems()
+                                .getFirst(),
+                        "Ready"),
+                "True"::equals);
+    }
+
+    @Test
+    @Order(2)
+    void anOrdinaryPodGivesTheTreeToCompareWith() {
+        cluster.apply(registry.secret(TESTS, "pull", ACCOUNT.password()));
+        cluster.apply(pod("ordinary", "", image("1"), ""));
+        cluster.awaitReady(TESTS, "ordinary", Duration.ofMinutes(3));
+        treeOnOverlayfs = cluster.exec(TESTS, "ordinary", "app", "python3", "/app/walk.py");
+        assertThat(treeOnOverlayfs.lines().count()).isGreaterThan(2000);
+        assertThat(cluster.pod(TESTS, "ordinary").getSpec().getRuntimeClassName()).isNull();
+        cluster.client().pods().inNamespace(TESTS).withName("ordinary").withGracePeriod(0).delete();
+        // so that no layer of it is on the node when the lazy pod starts
+        Cluster.await("the pod to go", A_MINUTE, () -> cluster.pod(TESTS, "ordinary") == null, gone -> gone);
+    }
+
+    @Test
+    @Order(3)
+    void aLazyImageIsConvertedAndReady() throws IOException {
+        cluster.apply(
+                """
+                apiVersion: thaw.dev/v1alpha1
+                kind: LazyImage
+                metadata: {name: app, namespace: %s}
+                spec:
+                  image: %s
+                  backgroundFetch: Never
+                  pullSecrets: [{name: pull}]
+                  pushSecret: {name: pull}
+                """
+                        .formatted(TESTS, image("1")));
+        Cluster.await(
+                "the LazyImage to be Ready",
+                Duration.ofMinutes(5),
+                () -> condition(cluster.lazyImage(TESTS, "app"), "Ready"),
+                "True"::equals);
+
+        var image = cluster.lazyImage(TESTS, "app");
+        assertThat(condition(image, "Verified")).isEqualTo("True");
+        assertThat(text(image, "status", "mode")).isEqualTo("Convert");
+        assertThat(text(image, "status", "lazyImage")).startsWith(registry.host() + "/team/app@sha256:");
+        assertThat(text(image, "status", "source", "digest"))
+                .isEqualTo(source.digest().toString());
+        try (var client = registry.open()) {
+            var index = (ImageIndex) client.manifest(registry.reference("team/app", "1-thaw"));
+            assertThat(index.manifests()).hasSize(2);
+            var lazy = (ImageManifest) client.manifest(
+                    registry.reference("team/app", "1").withDigest(index.manifests().getFirst().digest()));
+            assertThat(lazy.layers().subList(1, lazy.layers().size()))
+                    .as("the original layers, byte for byte, behind the marker")
+                    .extracting(layer -> layer.digest())
+                    .containsExactlyElementsOf(
+                            source.layers().stream().map(layer -> layer.digest()).toList());
+        }
+    }
+
+    @Test
+    @Order(4)
+    void anAnnotatedPodAnswersWhileMostOfItsImageIsStillInTheRegistry() {
+        var layersBefore = layerDownloads();
+        cluster.apply(
+                """
+                apiVersion: apps/v1
+                kind: Deployment
+                metadata: {name: app, namespace: %s}
+                spec:
+                  replicas: 1
+                  selector: {matchLabels: {app: app}}
+                  template:
+                    metadata:
+                      labels: {app: app}
+                      annotations: {thaw.dev/lazy: "true"}
+                    spec:
+                      terminationGracePeriodSeconds: 0
+                      imagePullSecrets: [{name: pull}]
+                      containers:
+                      - name: app
+                        image: %s
+                        ports: [{containerPort: 8000}]
+                        readinessProbe: {httpGet: {path: /, port: 8000}, periodSeconds: 1}
+                """
+                        .formatted(TESTS, image("1")));
+        var pod = Cluster.await(
+                "the lazy pod to be ready", Duration.ofMinutes(2), this::appPod, found -> found.filter(Cluster::isReady)
+                        .isPresent())
+                .orElseThrow();
+
+        assertThat(pod.getSpec().getRuntimeClassName()).isEqualTo("runc-lazy");
+        assertThat(pod.getSpec().getContainers().getFirst().getImage())
+                .startsWith(registry.host() + "/team/app@sha256:");
+        assertThat(pod.getMetadata().getAnnotations())
+                .containsEntry("thaw.dev/original-image.app", image("1"));
+        assertThat(cluster.httpGet(TESTS, pod.getMetadata().getName(), 8000, "/"))
+                .contains("samples");
+        assertThat(fetchedBytes())
+                .as("bytes that the agent fetched when the server answers, of %d", sourceBytes)
+                .isPositive()
+                .isLessThan(sourceBytes / 4);
+        assertThat(layerDownloads()).as("layers that containerd downloaded").isEqualTo(layersBefore);
+        assertThat(rootOf(pod)).as("the root of the container").startsWith("overlay");
+    }
+
+    @Test
+    @Order(5)
+    void theStatusTellsTheColdStartOfThisNode() {
+        var image = Cluster.await(
+                "the cold start to be reported",
+                Duration.ofMinutes(2),
+                () -> cluster.lazyImage(TESTS, "app"),
+                found -> !text(found, "status", "coldStart", "ready", "p50").isEmpty());
+        assertThat(seconds(text(image, "status", "coldStart", "entrypoint", "p50"))).isBetween(0.0, 60.0);
+        assertThat(seconds(text(image, "status", "coldStart", "ready", "p50")))
+                .isGreaterThanOrEqualTo(seconds(text(image, "status", "coldStart", "entrypoint", "p50")));
+        assertThat(Long.parseLong(text(image, "status", "coldStart", "demandBytes"))
+                        + Long.parseLong(text(image, "status", "coldStart", "aheadBytes")))
+                .isPositive();
+        List<Map<String, Object>> nodes = image.get("status", "nodes");
+        assertThat(nodes).extracting(row -> row.get("node")).contains(node.getMetadata().getName());
+    }
+
+    @Test
+    @Order(6)
+    void everyFileIsAsOnOverlayfs() {
+        var lazy = cluster.exec(TESTS, appPodName(), "app", "python3", "/app/walk.py");
+        assertThat(lines(lazy)).isEqualTo(lines(treeOnOverlayfs));
+    }
+
+    private static List<String> lines(String walk) {
+        return walk.lines().collect(Collectors.toList());
+    }
+
+    @Test
+    @Order(7)
+    void theContainerWritesRenamesAndDeletesAsOnAnyRoot() {
+        var script =
+                """
+                import os, shutil
+                with open('/srv/replaced/above', 'a') as f: f.write('more')
+                assert open('/srv/replaced/above').read() == 'above\\nmore'
+                os.rename('/srv/links/first', '/srv/links/renamed')
+                assert open('/srv/links/renamed').read() == 'linked\\n' and not os.path.exists('/srv/links/first')
+                os.remove('/srv/empty'); assert not os.path.exists('/srv/empty')
+                shutil.rmtree('/srv/links'); os.mkdir('/srv/links'); assert os.listdir('/srv/links') == []
+                os.chmod('/srv/zeros', 0o600); assert os.stat('/srv/zeros').st_size == 3 << 20
+                with open('/srv/model.bin', 'r+b') as f:
+                    f.seek(150_000_000); f.write(b'changed')
+                with open('/srv/model.bin', 'rb') as f:
+                    f.seek(150_000_000); assert f.read(7) == b'changed'
+                print('done')
+                """;
+        assertThat(cluster.exec(TESTS, appPodName(), "app", "python3", "-c", script)).contains("done");
+    }
+
+    @Test
+    @Order(8)
+    void logsAndARestartOfTheContainerWork() {
+        var pod = appPod().orElseThrow();
+        var name = pod.getMetadata().getName();
+        assertThat(cluster.client().pods().inNamespace(TESTS).withName(name).getLog())
+                .contains("ready: head sums to");
+        int restarts = Cluster.status(pod, "app").getRestartCount();
+        cluster.tryExec(TESTS, name, "app", "python3", "-c", "import os; os.kill(1, 15); os.kill(1, 9)");
+        endProcess(name);
+        Cluster.await(
+                "the container to be restarted",
+                A_MINUTE,
+                () -> cluster.pod(TESTS, name),
+                found -> Cluster.status(found, "app").getRestartCount() > restarts && Cluster.isReady(found));
+        assertThat(cluster.exec(TESTS, name, "app", "python3", "-c", "print(open('/srv/replaced/above').read())"))
+                .as("a restarted container has the image's files again")
+                .isEqualTo("above\n\n");
+    }
+
+    /** Process 1 of a container takes no signal that it has no handler for, save from outside. */
+    private void endProcess(String pod) {
+        var id = Cluster.status(cluster.pod(TESTS, pod), "app").getContainerID().replaceFirst(".*//", "");
+        probe.shell("for p in /proc/[0-9]*; do if grep -qs %s $p/cgroup && grep -qs server.py $p/cmdline; then kill -9 ${p#/proc/}; fi; done"
+                .formatted(id));
+    }
+
+    @Test
+    @Order(9)
+    void aSecondPodOnTheNodeFetchesNothingAgain() {
+        long before = fetchedBytes();
+        cluster.apply(pod("second", "thaw.dev/lazy: \"true\"", image("1"), ""));
+        cluster.awaitReady(TESTS, "second", A_MINUTE);
+        assertThat(cluster.pod(TESTS, "second").getSpec().getRuntimeClassName()).isEqualTo("runc-lazy");
+        assertThat(fetchedBytes()).isEqualTo(before);
+        cluster.client().pods().inNamespace(TESTS).withName("second").withGracePeriod(0).delete();
+    }
+
+    @Test
+    @Order(10)
+    void anOrdinarySidecarRunsInALazyPodAndAnOrdinaryPodIsLeftAlone() {
+        cluster.apply(pod(
+                "mixed",
+                "thaw.dev/lazy: \"true\"",
+                image("1"),
+                "\n  - {name: sidecar, image: \"%s\", imagePullPolicy: IfNotPresent, command: [httpd, -f, -p, \"8080\", -h, /www]}"
+                        .formatted(surroundings.toolsImage())));
+        cluster.apply(
+                """
+                apiVersion: v1
+                kind: Pod
+                metadata: {name: untouched, namespace: %s}
+                spec:
+                  terminationGracePeriodSeconds: 0
+                  containers: [{name: app, image: "%s", imagePullPolicy: IfNotPresent, command: [sleep, "1000"]}]
+                """
+                        .formatted(TESTS, surroundings.toolsImage()));
+        cluster.awaitReady(TESTS, "mixed", A_MINUTE);
+        cluster.awaitReady(TESTS, "untouched", A_MINUTE);
+        assertThat(cluster.httpGet(TESTS, "mixed", 8080, "/index.html")).contains("page of the sidecar");
+        assertThat(cluster.httpGet(TESTS, "mixed", 8000, "/")).contains("samples");
+        cluster.exec(TESTS, "mixed", "sidecar", "sh", "-c", "echo x > /www/written && rm /www/index.html && cat /www/written");
+        var untouched = cluster.pod(TESTS, "untouched");
+        assertThat(untouched.getSpec().getRuntimeClassName()).isNull();
+        assertThat(untouched.getSpec().getContainers().getFirst().getImage()).isEqualTo(surroundings.toolsImage());
+        for (var name : List.of("mixed", "untouched")) {
+            cluster.client().pods().inNamespace(TESTS).withName(name).withGracePeriod(0).delete();
+        }
+    }
+
+    @Test
+    @Order(11)
+    void containersKeepReadingWhenTheAgentIsKilledAndComesBack() {
+        var pod = appPodName();
+        var agent = agentPod();
+        // touches files that nobody read yet, again and again, over the time of the kill
+        var reader =
+                """
+                import hashlib, os, time
+                end = time.time() + 25
+                with open('/srv/model.bin', 'rb', buffering=0) as f:
+                    size, at, count = os.fstat(f.fileno()).st_size, 0, 0
+                    while time.time() < end:
+                        at = (at * 1103515245 + 12345) % (1 << 31)
+                        data = os.pread(f.fileno(), 65536, at % (size - 65536))
+                        assert len(data) == 65536
+                        count += 1
+                        time.sleep(0.02)
+                for name in sorted(os.listdir('/usr/lib/python3.11')): os.lstat('/usr/lib/python3.11/' + name)
+                print('read', count)
+                """;
+        var output = new StringBuilder();
+        var reading = Thread.ofPlatform().start(() -> output.append(
+                cluster.tryExec(TESTS, pod, "app", "python3", "-c", reader).output()));
+        Cluster.sleep(Duration.ofSeconds(5));
+        killAgent(agent);
+        Cluster.await(
+                "the agent to be back",
+                Duration.ofMinutes(2),
+                () -> agentPod(),
+                found -> Cluster.isReady(found)
+                        && Cluster.status(found, "agent").getRestartCount()
+                                > Cluster.status(agent, "agent").getRestartCount());
+        join(reading);
+        assertThat(output.toString()).contains("read ").doesNotContain("Error");
+        assertThat(lines(cluster.exec(TESTS, pod, "app", "python3", "/app/walk.py", "/usr")))
+                .isEqualTo(lines(treeOnOverlayfs).stream()
+                        .filter(line -> under(line, "/usr"))
+                        .toList());
+    }
+
+    private static boolean under(String line, String root) {
+        var path = new String(
+                HexFormat.of().parseHex(line.substring(0, line.indexOf(' '))),
+                StandardCharsets.ISO_8859_1);
+        return path.equals(root) || path.startsWith(root + "/");
+    }
+
+    private static void join(Thread thread) {
+        try {
+            thread.join(Duration.ofMinutes(2));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new AssertionError("interrupted", e);
+        }
+    }
+
+    private void killAgent(Pod agent) {
+        var id = Cluster.status(agent, "agent").getContainerID().replaceFirst(".*//", "");
+        probe.shell("for p in /proc/[0-9]*; do if grep -qs %s $p/cgroup; then kill -9 ${p#/proc/}; fi; done"
+                .formatted(id));
+    }
+
+    @Test
+    @Order(12)
+    void theLazyImageAlsoRunsAsAnOrdinaryImageOnOverlayfs() {
+        cluster.apply(pod("plain", "", registry.host() + "/team/app:1-thaw", ""));
+        cluster.awaitReady(TESTS, "plain", Duration.ofMinutes(3));
+        assertThat(cluster.pod(TESTS, "plain").getSpec().getRuntimeClassName()).isNull();
+        assertThat(lines(cluster.exec(TESTS, "plain", "app", "python3", "/app/walk.py")))
+                .isEqualTo(lines(treeOnOverlayfs));
+        cluster.client().pods().inNamespace(TESTS).withName("plain").withGracePeriod(0).delete();
+    }
+
+    @Test
+    @Order(13)
+    void nothingIsLeftWhenTheImageAndItsPodsAreDeleted() {
+        cluster.client().apps().deployments().inNamespace(TESTS).withName("app").delete();
+        Cluster.await("the pods to go", A_MINUTE, () -> appPod().isEmpty(), gone -> gone);
+        cluster.client()
+                .genericKubernetesResources("thaw.dev/v1alpha1", "LazyImage")
+                .inNamespace(TESTS)
+                .withName("app")
+                .delete();
+        Cluster.await("the LazyImage to go", A_MINUTE, () -> cluster.lazyImage(TESTS, "app") == null, gone -> gone);
+        Cluster.await(
+                "the Job to go",
+                A_MINUTE,
+                () -> cluster.client().batch().v1().jobs().inNamespace(TESTS).list().getItems(),
+                List::isEmpty);
+        removeImageFromNode();
+        Cluster.await(
+                "mounts, snapshots and cache to go",
+                A_MINUTE,
+                () -> probe.shell(
+                        """
+                        grep -E ' /var/lib/thaw/(images|mounts)' /proc/self/mountinfo || true
+                        find /var/lib/thaw/snapshots /var/lib/thaw/images /var/lib/thaw/cache -mindepth 1 -maxdepth 1 -type d 2>/dev/null || true
+                        find /var/lib/thaw/cache -type f -size +0 -name '*[0-9a-f][0-9a-f][0-9a-f][0-9a-f]*' 2>/dev/null || true
+                        """),
+                String::isBlank);
+    }
+
+    /** What kubelet's image garbage collection does in the end. */
+    private void removeImageFromNode() {
+        var ctr = probe.shell("command -v ctr || ls /proc/$(pidof containerd)/root/usr/local/bin/ctr 2>/dev/null || dirname $(readlink /proc/$(pidof containerd)/exe) | sed 's,$,/ctr,'")
+                .strip();
+        probe.shell("for i in $(%1$s -n k8s.io images ls -q | grep team/app); do %1$s -n k8s.io images rm --sync $i; done"
+                .formatted(ctr));
+    }
+
+    @Test
+    @Order(14)
+    void helmUninstallGivesContainerdItsConfigurationBack() {
+        Helm.uninstall("thaw")
+                .withNamespace(SYSTEM)
+                .withKubeConfig(surroundings.kubeconfig())
+                .call();
+        assertThat(containerdConfiguration()).isEqualTo(containerdBefore);
+        assertThat(cluster.client().runtimeClasses().withName("runc-lazy").get()).isNull();
+        assertThat(cluster.client()
+                        .nodes()
+                        .withName(node.getMetadata().getName())
+                        .get()
+                        .getMetadata()
+                        .getLabels())
+                .doesNotContainKey("thaw.dev/agent");
+        cluster.awaitReady(TESTS, "probe-" + node.getMetadata().getName(), A_MINUTE);
+        cluster.client().namespaces().withName(SYSTEM).delete();
+    }
+
+    private String image(String tag) {
+        return registry.host() + "/team/app:" + tag;
+    }
+
+    private String pod(String name, String annotation, String image, String more) {
+        return """
+                apiVersion: v1
+                kind: Pod
+                metadata: {name: %1$s, namespace: %2$s, annotations: {%3$s}}
+                spec:
+                  terminationGracePeriodSeconds: 0
+                  imagePullSecrets: [{name: pull}]
+                  containers:
+                  - name: app
+                    image: %4$s
+                    readinessProbe: {httpGet: {path: /, port: 8000}, periodSeconds: 1}%5$s
+                """
+                .formatted(name, TESTS, annotation, image, more);
+    }
+
+    private Optional<Pod> appPod() {
+        return cluster.pods(TESTS, Map.of("app", "app")).stream()
+                .filter(pod -> pod.getMetadata().getDeletionTimestamp() == null)
+                .findFirst();
+    }
+
+    private String appPodName() {
+        return appPod().orElseThrow().getMetadata().getName();
+    }
+
+    private Pod agentPod() {
+        return cluster.pods(SYSTEM, Map.of("app.kubernetes.io/component", "node-agent")).stream()
+                .filter(pod -> pod.getSpec().getNodeName().equals(node.getMetadata().getName()))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    /** What the agent's metrics say it fetched, whatever for. */
+    private long fetchedBytes() {
+        return cluster.httpGet(SYSTEM, agentPod().getMetadata().getName(), 9464, "/metrics")
+                .lines()
+                .filter(line -> line.startsWith("thaw_fetch_bytes_total"))
+                .mapToLong(line -> (long) Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
+                .sum();
+    }
+
+    /** Whole layers of the source that somebody got without a Range, as the registry saw it. */
+    private Map<String, Long> layerDownloads() {
+        return source.layers().stream()
+                .collect(Collectors.toMap(
+                        layer -> layer.digest().toString(),
+                        layer -> registry.requests("GET", "/blobs/" + layer.digest(), "containerd")));
+    }
+
+    private String rootOf(Pod pod) {
+        return cluster.exec(TESTS, pod.getMetadata().getName(), "app", "python3", "-c",
+                "print([l.split(' - ')[1] for l in open('/proc/self/mountinfo') if l.split()[4] == '/'][-1])");
+    }
+
+    static String condition(GenericKubernetesResource resource, String type) {
+        List<Map<String, Object>> conditions = resource.get("status", "conditions");
+        return conditions == null
+                ? ""
+                : conditions.stream()
+                        .filter(condition -> type.equals(condition.get("type")))
+                        .map(condition -> String.valueOf(condition.get("status")))
+                        .findFirst()
+                        .orElse("");
+    }
+
+    static String text(GenericKubernetesResource resource, Object... path) {
+        Object value = resource.get(path);
+        return value == null ? "" : value.toString();
+    }
+
+    private static double seconds(String text) {
+        return Double.parseDouble(text.endsWith("s") ? text.substring(0, text.length() - 1) : text);
+    }
+
+    /** Says what the cluster looked like when a step failed. */
+    static final class Diagnosis implements TestWatcher {
+        @Override
+        public void testFailed(ExtensionContext context, Throwable cause) {
+            var test = (LazyStartE2E) context.getRequiredTestInstance();
+            System.err.println("--- " + context.getDisplayName() + " at " + Instant.now() + "\n"
+                    + test.cluster.diagnosis(TESTS, SYSTEM));
+        }
+    }
+}
