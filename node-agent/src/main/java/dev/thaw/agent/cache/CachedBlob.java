@@ -1,0 +1,423 @@
+package dev.thaw.agent.cache;
+
+import dev.thaw.agent.linux.Libc;
+import dev.thaw.agent.linux.SystemCallFailed;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.BitSet;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.StampedLock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One blob on disk: a sparse file of exactly its uncompressed size in which chunks appear at their own offsets, and the set
+ * of those that have.
+ *
+ * <p>Three rules keep it honest. A chunk becomes present only when its digest is right. A chunk found on disk at start is
+ * checked against its digest before it is served for the first time. And whoever reads a range while a chunk of it is being
+ * evicted notices, and reads again: the lock's stamp changes whenever a chunk leaves.
+ */
+public final class CachedBlob {
+    private static final Logger LOG = LoggerFactory.getLogger(CachedBlob.class);
+
+    private final DiskChunkStore store;
+    private final String id;
+    private final long sizeBytes;
+    private volatile ChunkLayout layout;
+    private final Path dataFile;
+    private final Path presenceFile;
+    private final PresenceFile presence;
+    private final int data;
+
+    private final ChunkSet present;
+    private final ChunkSet trusted;
+    private final int[] lastUse;
+    /** Writers share it, the evictor has it alone, readers only look at its stamp. */
+    private final StampedLock lock = new StampedLock();
+    /** Guards {@link #durable} and what is written to the presence file. */
+    private final ReentrantLock persisting = new ReentrantLock();
+
+    private final long[] durable;
+    private volatile boolean dirty;
+    private volatile boolean closed;
+
+    private CachedBlob(
+            DiskChunkStore store,
+            String id,
+            long sizeBytes,
+            ChunkLayout layout,
+            Path dataFile,
+            Path presenceFile,
+            PresenceFile presence,
+            int data,
+            long[] found) {
+        this.store = store;
+        this.id = id;
+        this.sizeBytes = sizeBytes;
+        this.layout = layout;
+        this.dataFile = dataFile;
+        this.presenceFile = presenceFile;
+        this.presence = presence;
+        this.data = data;
+        present = new ChunkSet(layout.count());
+        present.addAll(found);
+        trusted = new ChunkSet(layout.count());
+        durable = found.clone();
+        lastUse = new int[layout.count()];
+    }
+
+    static CachedBlob open(DiskChunkStore store, Path directory, String id, long sizeBytes, ChunkLayout layout)
+            throws IOException {
+        var dataFile = directory.resolve(id + ".data");
+        var presenceFile = directory.resolve(id + ".present");
+        var found = Files.exists(dataFile) && Files.size(dataFile) == sizeBytes
+                ? PresenceFile.read(presenceFile, id, sizeBytes, layout.count())
+                : java.util.Optional.<long[]>empty();
+        if (found.isEmpty()) {
+            Files.deleteIfExists(presenceFile);
+            Files.deleteIfExists(dataFile);
+        }
+        int data = Libc.open(dataFile, Libc.O_RDWR | Libc.O_CREAT);
+        try {
+            if (found.isEmpty()) {
+                Libc.ftruncate(data, sizeBytes, dataFile.toString());
+            }
+            var bits = found.orElseGet(() -> new long[(layout.count() + 63) >>> 6]);
+            if (found.isPresent()) {
+                dropHoles(bits, layout, data, dataFile);
+            }
+            var presence = PresenceFile.open(presenceFile, id, sizeBytes, layout.count(), found.isPresent());
+            return new CachedBlob(store, id, sizeBytes, layout, dataFile, presenceFile, presence, data, bits);
+        } catch (IOException e) {
+            Libc.close(data);
+            throw e;
+        }
+    }
+
+    /** Bits whose chunk lies in a hole are lies that cost nothing to find: one pass over the file's extents. */
+    private static void dropHoles(long[] bits, ChunkLayout layout, int data, Path file) throws SystemCallFailed {
+        var set = BitSet.valueOf(bits);
+        long dataStart = 0;
+        long dataEnd = 0;
+        int dropped = 0;
+        for (int chunk = set.nextSetBit(0); chunk >= 0; chunk = set.nextSetBit(chunk + 1)) {
+            long from = layout.offset(chunk);
+            long to = from + layout.length(chunk);
+            if (from >= dataEnd) {
+                dataStart = Libc.nextData(data, from, file.toString());
+                dataEnd = dataStart < 0 ? Long.MAX_VALUE : Libc.nextHole(data, dataStart, file.toString());
+            }
+            boolean whole = dataStart >= 0 && dataStart <= from && to <= dataEnd;
+            if (!whole) {
+                bits[chunk >>> 6] &= ~(1L << (chunk & 63));
+                dropped++;
+                dataEnd = Math.min(dataEnd, from);
+            }
+        }
+        if (dropped > 0) {
+            LOG.warn("{}: {} chunks that were said to be there are holes; they will be fetched again", file, dropped);
+        }
+    }
+
+    public String id() {
+        return id;
+    }
+
+    /** Of the uncompressed address space, which is the length of the file. */
+    public long sizeBytes() {
+        return sizeBytes;
+    }
+
+    public ChunkLayout layout() {
+        return layout;
+    }
+
+    /** Takes a layout that knows more chunks, and the same of those that were known. */
+    public void learn(ChunkLayout wider) {
+        if (wider.count() != layout.count()) {
+            throw new IllegalArgumentException("blob %s has %d chunks, not %d".formatted(id, layout.count(), wider.count()));
+        }
+        layout = wider;
+    }
+
+    public boolean isPresent(int chunk) {
+        return present.contains(chunk);
+    }
+
+    private boolean isMissing(int chunk) {
+        return layout.length(chunk) > 0 && !present.contains(chunk);
+    }
+
+    /** Disk space of the chunks that are present. */
+    public long cachedBytes() {
+        long bytes = 0;
+        for (int chunk = 0; chunk < layout.count(); chunk++) {
+            if (present.contains(chunk)) {
+                bytes += layout.footprint(chunk);
+            }
+        }
+        return bytes;
+    }
+
+    /** Disk space of all chunks. */
+    public long totalBytes() {
+        long bytes = 0;
+        for (int chunk = 0; chunk < layout.count(); chunk++) {
+            bytes += layout.footprint(chunk);
+        }
+        return bytes;
+    }
+
+    /**
+     * Copies a range to native memory if all of its chunks are on disk.
+     *
+     * @return whether they were; if not, the target holds nothing of use
+     * @throws IOException when the disk fails, or the blob was released
+     */
+    public boolean read(long offset, int length, MemorySegment target) throws IOException {
+        int first = Math.max(layout.floor(offset), 0);
+        int last = layout.floor(offset + length - 1);
+        for (int chunk = first; chunk <= last; chunk++) {
+            if (isMissing(chunk) || !isTrusted(chunk)) {
+                return false;
+            }
+        }
+        long stamp = lock.tryOptimisticRead();
+        if (stamp != 0 && areAllPresent(first, last)) {
+            copy(offset, length, target);
+            if (lock.validate(stamp)) {
+                touch(first, last);
+                return true;
+            }
+        }
+        stamp = lock.readLock();
+        try {
+            if (!areAllPresent(first, last)) {
+                return false;
+            }
+            copy(offset, length, target);
+        } finally {
+            lock.unlockRead(stamp);
+        }
+        touch(first, last);
+        return true;
+    }
+
+    private boolean areAllPresent(int first, int last) {
+        for (int chunk = first; chunk <= last; chunk++) {
+            if (isMissing(chunk)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private void copy(long offset, int length, MemorySegment target) throws IOException {
+        if (closed) {
+            throw new IOException("blob " + id + " was released");
+        }
+        long read = Libc.pread(data, target, length, offset);
+        if (read != length) {
+            throw read < 0
+                    ? new SystemCallFailed("read " + dataFile, (int) -read)
+                    : new IOException("%s ends at %d, before %d".formatted(dataFile, offset + read, offset + length));
+        }
+    }
+
+    private void touch(int first, int last) {
+        int now = store.coarseNow();
+        for (int chunk = first; chunk <= last; chunk++) {
+            lastUse[chunk] = now;
+        }
+    }
+
+    /** Chunks that this process wrote are trusted; those of an earlier life are read and compared once. */
+    private boolean isTrusted(int chunk) throws IOException {
+        if (trusted.contains(chunk) || layout.length(chunk) == 0) {
+            return true;
+        }
+        try (var arena = Arena.ofConfined()) {
+            var content = arena.allocate(layout.length(chunk), 8);
+            long stamp = lock.readLock();
+            try {
+                if (!present.contains(chunk)) {
+                    return false;
+                }
+                copy(layout.offset(chunk), layout.length(chunk), content);
+            } finally {
+                lock.unlockRead(stamp);
+            }
+            if (layout.isIntact(chunk, content)) {
+                trusted.add(chunk);
+                return true;
+            }
+        }
+        LOG.error("chunk {} of blob {} is damaged on disk ({}); it is dropped and fetched again", chunk, id, dataFile);
+        store.metrics().damaged();
+        forget(chunk);
+        return false;
+    }
+
+    private void forget(int chunk) throws IOException {
+        evict(new int[] {chunk});
+    }
+
+    /**
+     * Checks a chunk's content and keeps it.
+     *
+     * @param content the chunk's uncompressed bytes, in native memory
+     */
+    public Kept put(int chunk, MemorySegment content) throws IOException {
+        if (content.byteSize() != layout.length(chunk) || !layout.isIntact(chunk, content)) {
+            return Kept.CORRUPT;
+        }
+        if (!store.admits(layout.footprint(chunk))) {
+            store.metrics().uncached();
+            return Kept.UNCACHED;
+        }
+        long stamp = lock.readLock();
+        try {
+            if (closed) {
+                throw new IOException("blob " + id + " was released");
+            }
+            if (present.contains(chunk)) {
+                return Kept.ON_DISK;
+            }
+            Libc.pwrite(data, content, content.byteSize(), layout.offset(chunk), dataFile.toString());
+            trusted.add(chunk);
+            lastUse[chunk] = store.coarseNow();
+            if (present.add(chunk)) {
+                store.added(layout.footprint(chunk));
+            }
+            dirty = true;
+            return Kept.ON_DISK;
+        } catch (SystemCallFailed e) {
+            if (!e.isDiskFull()) {
+                LOG.error("chunk {} of blob {} cannot be kept: {}", chunk, id, e.getMessage());
+            }
+            store.refused(e, this, chunk);
+            return Kept.UNCACHED;
+        } finally {
+            lock.unlockRead(stamp);
+        }
+    }
+
+    /** What became of a chunk that was put. */
+    public enum Kept {
+        ON_DISK,
+        /** Its content is right, but there is no room for it. */
+        UNCACHED,
+        /** Its content is not what its digest says; it must not be served. */
+        CORRUPT
+    }
+
+    /** Makes what is present survive a power failure: first the chunks, then their bits. */
+    void persist() throws IOException {
+        persisting.lock();
+        try {
+            if (!dirty || closed) {
+                return;
+            }
+            dirty = false;
+            var bits = present.toBits();
+            try {
+                Libc.fdatasync(data, dataFile.toString());
+            } catch (SystemCallFailed e) {
+                // What the kernel could not write it has thrown away; nobody can say which part that was.
+                for (int chunk = 0; chunk < layout.count(); chunk++) {
+                    boolean onDisk = (durable[chunk >>> 6] & (1L << (chunk & 63))) != 0;
+                    if (!onDisk && present.remove(chunk)) {
+                        store.removed(layout.footprint(chunk));
+                    }
+                }
+                throw e;
+            }
+            System.arraycopy(bits, 0, durable, 0, bits.length);
+            presence.write(durable);
+        } finally {
+            persisting.unlock();
+        }
+    }
+
+    /** Drops chunks: from the set, from the presence file, from the disk, in this order. @return bytes given back */
+    long evict(int[] chunks) throws IOException {
+        persisting.lock();
+        try {
+            if (closed) {
+                return 0;
+            }
+            long freed = 0;
+            long stamp = lock.writeLock();
+            try {
+                for (int chunk : chunks) {
+                    if (present.remove(chunk)) {
+                        freed += layout.footprint(chunk);
+                    }
+                    trusted.remove(chunk);
+                }
+            } finally {
+                lock.unlockWrite(stamp);
+            }
+            store.removed(freed);
+            for (int chunk : chunks) {
+                durable[chunk >>> 6] &= ~(1L << (chunk & 63));
+            }
+            presence.write(durable);
+            presence.sync();
+            for (int chunk : chunks) {
+                punch(chunk);
+            }
+            return freed;
+        } finally {
+            persisting.unlock();
+        }
+    }
+
+    /** Gives a chunk's space back unless it has been fetched again meanwhile. */
+    private void punch(int chunk) throws SystemCallFailed {
+        long stamp = lock.writeLock();
+        try {
+            if (!closed && !present.contains(chunk)) {
+                Libc.punchHole(data, layout.offset(chunk), layout.footprint(chunk), dataFile.toString());
+            }
+        } finally {
+            lock.unlockWrite(stamp);
+        }
+    }
+
+    int lastUse(int chunk) {
+        return lastUse[chunk];
+    }
+
+    /** Closes the files. Only the store calls it, when nobody holds the blob any more. */
+    void close(boolean discard) throws IOException {
+        if (!discard) {
+            persist();
+        }
+        persisting.lock();
+        try {
+            long stamp = lock.writeLock();
+            try {
+                if (closed) {
+                    return;
+                }
+                closed = true;
+            } finally {
+                lock.unlockWrite(stamp);
+            }
+            presence.close();
+            Libc.close(data);
+            store.removed(cachedBytes());
+            if (discard) {
+                Files.deleteIfExists(presenceFile);
+                Files.deleteIfExists(dataFile);
+            }
+        } finally {
+            persisting.unlock();
+        }
+    }
+}

@@ -1,0 +1,126 @@
+package dev.thaw.agent.cache;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.HexFormat;
+import java.util.Optional;
+import java.util.zip.CRC32C;
+
+/**
+ * Which chunks of a blob are on disk, on disk. A bit is written only after its chunk has reached the disk, and is cleared on
+ * disk before the chunk's space is given back, so that a bit that is set is true whenever the machine stops. Bits are
+ * overwritten in place: a torn write leaves old bits beside new ones, and both are true.
+ * <pre>
+ *  off size field      meaning
+ *    0    8 magic      "THAWCHNK"
+ *    8    4 version    1
+ *   12    4 chunks     number of chunks
+ *   16    8 size       of the blob's uncompressed address space
+ *   24   32 blob       sha256 of the blob
+ *   56    4 checksum   crc32c of the 56 bytes before
+ *   60    4 zero
+ *   64    … bits       chunk i is bit i%8 of byte i/8; bits behind the last chunk are 0
+ * </pre>
+ * All numbers are little-endian.
+ */
+final class PresenceFile implements AutoCloseable {
+    static final int HEADER_BYTES = 64;
+    private static final long MAGIC = 0x4b4e484357414854L;
+    private static final int VERSION = 1;
+    private static final int CHECKED_BYTES = 56;
+
+    private final FileChannel channel;
+    private final int chunks;
+
+    private PresenceFile(FileChannel channel, int chunks) {
+        this.channel = channel;
+        this.chunks = chunks;
+    }
+
+    /** What was found, or nothing when the file is absent, torn, or of another blob; then begin anew. */
+    static Optional<long[]> read(Path file, String blob, long size, int chunks) throws IOException {
+        if (!java.nio.file.Files.exists(file)) {
+            return Optional.empty();
+        }
+        try (var channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            var content = ByteBuffer.allocate(HEADER_BYTES + bitBytes(chunks)).order(ByteOrder.LITTLE_ENDIAN);
+            if (channel.size() != content.capacity()) {
+                return Optional.empty();
+            }
+            while (content.hasRemaining() && channel.read(content) >= 0) {
+                // A short read goes on where it stopped.
+            }
+            content.flip();
+            if (content.remaining() != content.capacity()
+                    || !content.slice(0, HEADER_BYTES).equals(header(blob, size, chunks))) {
+                return Optional.empty();
+            }
+            var bits = new long[(chunks + 63) >>> 6];
+            content.slice(HEADER_BYTES, bits.length * Long.BYTES)
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .asLongBuffer()
+                    .get(bits);
+            boolean strays = (chunks & 63) != 0 && (bits[bits.length - 1] >>> (chunks & 63)) != 0;
+            return strays ? Optional.empty() : Optional.of(bits);
+        }
+    }
+
+    /** Opens for writing; makes an empty one unless {@link #read} found a good one. */
+    static PresenceFile open(Path file, String blob, long size, int chunks, boolean good) throws IOException {
+        if (good) {
+            return new PresenceFile(FileChannel.open(file, StandardOpenOption.WRITE), chunks);
+        }
+        var channel = FileChannel.open(
+                file, StandardOpenOption.WRITE, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING);
+        try {
+            var content = ByteBuffer.allocate(HEADER_BYTES + bitBytes(chunks));
+            content.put(header(blob, size, chunks)).rewind();
+            write(channel, content, 0);
+            return new PresenceFile(channel, chunks);
+        } catch (IOException e) {
+            channel.close();
+            throw e;
+        }
+    }
+
+    void write(long[] bits) throws IOException {
+        var content = ByteBuffer.allocate(bitBytes(chunks)).order(ByteOrder.LITTLE_ENDIAN);
+        content.asLongBuffer().put(bits);
+        write(channel, content, HEADER_BYTES);
+    }
+
+    void sync() throws IOException {
+        channel.force(false);
+    }
+
+    @Override
+    public void close() throws IOException {
+        channel.close();
+    }
+
+    private static void write(FileChannel channel, ByteBuffer content, long at) throws IOException {
+        long position = at;
+        while (content.hasRemaining()) {
+            position += channel.write(content, position);
+        }
+    }
+
+    private static ByteBuffer header(String blob, long size, int chunks) {
+        var header = ByteBuffer.allocate(HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        header.putLong(MAGIC).putInt(VERSION).putInt(chunks).putLong(size);
+        header.put(HexFormat.of().parseHex(blob));
+        var checksum = new CRC32C();
+        checksum.update(header.array(), 0, CHECKED_BYTES);
+        header.putInt((int) checksum.getValue()).putInt(0);
+        return header.flip();
+    }
+
+    /** Whole words, so that bits are read and written as longs. */
+    private static int bitBytes(int chunks) {
+        return ((chunks + 63) >>> 6) * Long.BYTES;
+    }
+}

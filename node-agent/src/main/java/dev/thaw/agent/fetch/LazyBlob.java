@@ -1,0 +1,232 @@
+package dev.thaw.agent.fetch;
+
+import dev.thaw.agent.AgentException.ReadFailed;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One blob as one image reads it: a device of which any range can be read, and which fetches what it has not got. */
+public final class LazyBlob implements Device {
+    private static final Logger LOG = LoggerFactory.getLogger(LazyBlob.class);
+    private static final long COMPLAINT_SECONDS = 60;
+
+    private final ChunkFetcher fetcher;
+    private final BlobFetch blob;
+    private final TrafficCount traffic;
+    private final ReadPattern pattern;
+    private volatile boolean closed;
+
+    LazyBlob(ChunkFetcher fetcher, BlobFetch blob, TrafficCount traffic, int widestWindow) {
+        this.fetcher = fetcher;
+        this.blob = blob;
+        this.traffic = traffic;
+        pattern = new ReadPattern(widestWindow);
+    }
+
+    public String id() {
+        return blob.id();
+    }
+
+    @Override
+    public long sizeBytes() {
+        return blob.cached().sizeBytes();
+    }
+
+    public int chunkCount() {
+        return blob.chunks().count();
+    }
+
+    public long cachedBytes() {
+        return blob.cached().cachedBytes();
+    }
+
+    public long totalBytes() {
+        return blob.cached().totalBytes();
+    }
+
+    @Override
+    public boolean readCached(long offset, int length, MemorySegment target) throws ReadFailed {
+        requireOpen();
+        try {
+            if (!blob.cached().read(offset, length, target)) {
+                return false;
+            }
+        } catch (IOException e) {
+            throw failed(e);
+        }
+        traffic.touched(length);
+        fetcher.metrics().hit();
+        follow(firstChunk(offset), lastChunk(offset, length));
+        return true;
+    }
+
+    @Override
+    public void read(long offset, int length, MemorySegment target) throws ReadFailed, InterruptedException {
+        requireOpen();
+        long begun = System.nanoTime();
+        traffic.touched(length);
+        fetcher.demandSeen();
+        int first = firstChunk(offset);
+        int last = lastChunk(offset, length);
+        var ahead = pattern.observe(first, last);
+        blob.request(first, last, ahead.isEmpty() ? last : Math.min(ahead.to(), chunkCount() - 1), FetchReason.DEMAND, traffic);
+        try {
+            for (int chunk = first; chunk <= last; chunk++) {
+                copy(chunk, offset, length, target, begun);
+            }
+        } catch (ReadFailed e) {
+            fetcher.metrics().failed();
+            throw e;
+        } finally {
+            long waited = System.nanoTime() - begun;
+            traffic.waited(waited);
+            fetcher.metrics().waited(waited);
+        }
+    }
+
+    /** Fetches ahead of a reader that found everything on disk so far. */
+    private void follow(int first, int last) {
+        var ahead = pattern.observe(first, last);
+        int to = Math.min(ahead.to(), chunkCount() - 1);
+        if (!ahead.isEmpty() && ahead.from() <= to) {
+            blob.request(ahead.from(), to, to, FetchReason.AHEAD, traffic);
+        }
+    }
+
+    /** Copies what the range wants of one chunk and of the unused space behind it. */
+    private void copy(int chunk, long offset, int length, MemorySegment target, long begun)
+            throws ReadFailed, InterruptedException {
+        long end = offset + length;
+        long from = Math.max(chunk == 0 ? 0 : blob.chunks().offset(chunk), offset);
+        long to = Math.min(chunk + 1 < chunkCount() ? blob.chunks().offset(chunk + 1) : sizeBytes(), end);
+        if (from >= to) {
+            return;
+        }
+        var part = target.asSlice(from - offset, to - from);
+        while (true) {
+            try {
+                if (blob.cached().read(from, (int) (to - from), part)) {
+                    return;
+                }
+            } catch (IOException e) {
+                throw failed(e);
+            }
+            var landed = await(chunk, begun);
+            if (landed != null && landed.content() != null) {
+                long start = from - blob.chunks().offset(chunk);
+                long available = Math.clamp(landed.content().byteSize() - start, 0, part.byteSize());
+                MemorySegment.copy(landed.content(), start, part, 0, available);
+                part.asSlice(available).fill((byte) 0);
+                return;
+            }
+        }
+    }
+
+    private Flight.@org.jspecify.annotations.Nullable Landed await(int chunk, long begun)
+            throws ReadFailed, InterruptedException {
+        requireOpen();
+        var flight = blob.flight(chunk);
+        if (flight == null) {
+            var asked = blob.request(chunk, chunk, chunk, FetchReason.DEMAND, traffic);
+            if (asked.isEmpty()) {
+                return null;
+            }
+            flight = asked.getFirst();
+        } else {
+            flight.promote();
+        }
+        try {
+            return landing(flight, begun);
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof ChunkUnavailable unavailable && unavailable.isWorthRetrying()) {
+                return null;
+            }
+            throw failed(e.getCause());
+        }
+    }
+
+    private Flight.Landed landing(Flight flight, long begun)
+            throws ReadFailed, InterruptedException, ExecutionException {
+        var settings = fetcher.settings();
+        while (true) {
+            long waited = System.nanoTime() - begun;
+            long patience =
+                    switch (settings.onFailure()) {
+                        case BLOCK -> TimeUnit.SECONDS.toNanos(COMPLAINT_SECONDS);
+                        case ERROR -> settings.readTimeout().toNanos() - waited;
+                    };
+            try {
+                return flight.landed.get(Math.max(patience, 0), TimeUnit.NANOSECONDS);
+            } catch (TimeoutException e) {
+                switch (settings.onFailure()) {
+                    case BLOCK ->
+                        LOG.warn(
+                                "a read of chunk {} of blob {} has waited for {} s",
+                                flight.chunk,
+                                id(),
+                                TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - begun));
+                    case ERROR ->
+                        throw new ReadFailed(
+                                "chunk %d of blob %s".formatted(flight.chunk, id()),
+                                "did not come within " + settings.readTimeout().toSeconds() + " s",
+                                e);
+                }
+            }
+        }
+    }
+
+    /** Sets out for a range of chunks without waiting for it. */
+    public void prefetch(int firstChunk, int lastChunk) {
+        if (!closed) {
+            blob.request(firstChunk, lastChunk, lastChunk, FetchReason.AHEAD, traffic);
+        }
+    }
+
+    /** What is missing of {@code first … last}, now on its way for the background. */
+    List<Flight> fill(int first, int last) {
+        return closed ? List.of() : blob.request(first, last, last, FetchReason.BACKGROUND, traffic);
+    }
+
+    /** Bytes on disk that a range of chunks would take if all of it were fetched. */
+    long missingBytes(int first, int last) {
+        long bytes = 0;
+        for (int chunk = first; chunk <= last; chunk++) {
+            if (!blob.cached().isPresent(chunk)) {
+                bytes += blob.chunks().footprint(chunk);
+            }
+        }
+        return bytes;
+    }
+
+    /** Ends all reads of this image's way to the blob: they fail from now on. */
+    void close() {
+        closed = true;
+    }
+
+    TrafficCount traffic() {
+        return traffic;
+    }
+
+    private int firstChunk(long offset) {
+        return Math.max(blob.chunks().floor(offset), 0);
+    }
+
+    private int lastChunk(long offset, int length) {
+        return blob.chunks().floor(offset + length - 1);
+    }
+
+    private void requireOpen() throws ReadFailed {
+        if (closed) {
+            throw new ReadFailed("blob " + id(), "the image was released", null);
+        }
+    }
+
+    private ReadFailed failed(Throwable cause) {
+        return new ReadFailed("blob " + id(), String.valueOf(cause.getMessage()), cause);
+    }
+}

@@ -1,0 +1,72 @@
+package dev.thaw.agent.linux;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/** The mounts that this process sees (proc_pid_mountinfo(5)), oldest first. */
+public record MountTable(List<Mount> mounts) {
+    private static final Path FILE = Path.of("/proc/self/mountinfo");
+
+    /**
+     * One mount.
+     *
+     * @param device the file system's major:minor; FUSE's connection has the minor as its name
+     */
+    public record Mount(String device, Path point, String type, String source) {
+        public int minor() {
+            return Integer.parseInt(device.substring(device.indexOf(':') + 1));
+        }
+    }
+
+    public static MountTable read() throws IOException {
+        // Paths may be no UTF-8; bytes are kept one by one, and compare equal only where they are ASCII, as ours are.
+        return parse(Files.readString(FILE, StandardCharsets.ISO_8859_1));
+    }
+
+    static MountTable parse(String text) {
+        var mounts = new ArrayList<Mount>();
+        for (var line : text.split("\n")) {
+            var fields = line.split(" ");
+            int dash = List.of(fields).indexOf("-");
+            if (fields.length > 4 && dash > 0 && fields.length > dash + 2) {
+                mounts.add(new Mount(
+                        fields[2], Path.of(unescape(fields[4])), fields[dash + 1], unescape(fields[dash + 2])));
+            }
+        }
+        return new MountTable(List.copyOf(mounts));
+    }
+
+    /** The mount on top at that path. */
+    public Optional<Mount> at(Path point) {
+        return mounts.reversed().stream()
+                .filter(mount -> mount.point.equals(point))
+                .findFirst();
+    }
+
+    /** Mounts at or below a directory, newest first, which is the order to unmount in. */
+    public List<Mount> below(Path directory) {
+        return mounts.reversed().stream()
+                .filter(mount -> mount.point.startsWith(directory))
+                .toList();
+    }
+
+    /** Space, tab, newline and backslash are written as three octal digits. */
+    private static String unescape(String field) {
+        var text = new StringBuilder(field.length());
+        for (int i = 0; i < field.length(); i++) {
+            char c = field.charAt(i);
+            if (c == '\\' && i + 3 < field.length()) {
+                text.append((char) Integer.parseInt(field.substring(i + 1, i + 4), 8));
+                i += 3;
+            } else {
+                text.append(c);
+            }
+        }
+        return text.toString();
+    }
+}

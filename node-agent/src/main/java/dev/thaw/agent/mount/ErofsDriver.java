@@ -1,0 +1,279 @@
+package dev.thaw.agent.mount;
+
+import dev.thaw.agent.AgentException.MountFailed;
+import dev.thaw.agent.fetch.ChunkBuffers;
+import dev.thaw.agent.fetch.Device;
+import dev.thaw.agent.linux.Libc;
+import dev.thaw.agent.linux.MountContext;
+import dev.thaw.agent.linux.MountTable;
+import dev.thaw.agent.linux.Mounts;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.Set;
+import java.util.concurrent.locks.ReentrantLock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The fast driver: the kernel's EROFS reads the tree from the bootstrap and the content from device files, one for each blob,
+ * which {@link FlatFuse} serves. Metadata and warm reads never leave the kernel.
+ *
+ * <p>A holder process keeps the FUSE session open. When this process ends, reads wait; the next one takes the session over and
+ * answers them. Without a holder the devices end with the process, and images are mounted anew at the next start.
+ */
+public final class ErofsDriver implements MountDriver {
+    private static final Logger LOG = LoggerFactory.getLogger(ErofsDriver.class);
+    private static final Path BACKING_DEVICES = Path.of("/sys/class/bdi");
+
+    private final ErofsSettings settings;
+    private final DeviceTable table;
+    private final DeviceFiles files;
+    private final FlatFuse fuse;
+    private final HeldDescriptors holder;
+    private final String session;
+    private final boolean held;
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Set<String> mounted = new HashSet<>();
+
+    private ErofsDriver(
+            ErofsSettings settings,
+            DeviceTable table,
+            DeviceFiles files,
+            FlatFuse fuse,
+            HeldDescriptors holder,
+            String session,
+            boolean held) {
+        this.settings = settings;
+        this.table = table;
+        this.files = files;
+        this.fuse = fuse;
+        this.holder = holder;
+        this.session = session;
+        this.held = held;
+    }
+
+    /** Takes over the devices of the process before, or begins with none. */
+    public static ErofsDriver start(ErofsSettings settings, ChunkBuffers buffers, MeterRegistry registry)
+            throws MountFailed {
+        try {
+            return startOrThrow(settings, buffers, registry);
+        } catch (IOException e) {
+            throw new MountFailed(settings.devices(), "devices cannot be served: " + e.getMessage(), e);
+        }
+    }
+
+    private static ErofsDriver startOrThrow(ErofsSettings settings, ChunkBuffers buffers, MeterRegistry registry)
+            throws IOException {
+        Files.createDirectories(settings.mounts());
+        var table = DeviceTable.open(settings.deviceTable());
+        var files = new DeviceFiles();
+        var metrics = new FuseMetrics(registry, "erofs");
+        var holder = new HeldDescriptors(settings.holder());
+        var session = "fuse " + settings.devices();
+        boolean held = holder.isThere();
+        if (held) {
+            for (var row : table.rows()) {
+                files.expect(row.number(), row.sizeBytes());
+            }
+            var taken = takeOver(settings, files, buffers, metrics, holder, session);
+            if (taken != null) {
+                LOG.info("took the devices of the last process over; running containers go on");
+                return new ErofsDriver(settings, table, files, taken, holder, session, true);
+            }
+        }
+        // Whatever is mounted reads from devices that have ended.
+        Mounts.detachAll(settings.mounts());
+        var fresh = FlatFuse.mount(settings.devices(), files, buffers, metrics, settings.threads());
+        if (held) {
+            holder.put(session, fresh.session());
+        } else {
+            LOG.warn(
+                    "no holder at {}: containers on lazy images will see input/output errors when this process ends",
+                    settings.holder());
+        }
+        return new ErofsDriver(settings, table, files, fresh, holder, session, held);
+    }
+
+    private static @org.jspecify.annotations.Nullable FlatFuse takeOver(
+            ErofsSettings settings,
+            DeviceFiles files,
+            ChunkBuffers buffers,
+            FuseMetrics metrics,
+            HeldDescriptors holder,
+            String session)
+            throws IOException {
+        var descriptor = holder.get(session);
+        if (descriptor.isEmpty()) {
+            return null;
+        }
+        if (!FlatFuse.isMounted(settings.devices())) {
+            Libc.close(descriptor.getAsInt());
+            holder.drop(session);
+            return null;
+        }
+        var fuse = FlatFuse.takeOver(
+                settings.devices(), descriptor.getAsInt(), files, buffers, metrics, settings.threads());
+        if (Mounts.isAlive(settings.devices())) {
+            return fuse;
+        }
+        LOG.warn("the devices that the holder keeps are dead; beginning anew");
+        fuse.destroy();
+        holder.drop(session);
+        return null;
+    }
+
+    @Override
+    public String name() {
+        return "erofs";
+    }
+
+    @Override
+    public boolean survivesRestart() {
+        return held;
+    }
+
+    /** Whether the devices were begun by a process before this one. */
+    boolean isTakenOver() {
+        return fuse.isTakenOver();
+    }
+
+    @Override
+    public Path mount(MountableImage image) throws MountFailed {
+        var point = settings.mounts().resolve(image.name());
+        lock.lock();
+        try {
+            if (!mounted.contains(image.name())) {
+                mount(image, point);
+                mounted.add(image.name());
+            }
+            return point;
+        } catch (IOException e) {
+            throw new MountFailed(point, "EROFS cannot be mounted: " + e.getMessage(), e);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void mount(MountableImage image, Path point) throws IOException {
+        var rows = table.of(
+                image.name(),
+                image.devices().stream().map(Device::sizeBytes).toList());
+        for (var row : rows) {
+            files.serve(row.number(), image.devices().get(row.index()));
+        }
+        boolean there = MountTable.read()
+                .at(point)
+                .filter(mount -> mount.type().equals("erofs"))
+                .isPresent();
+        if (there && Mounts.isAlive(point)) {
+            LOG.info("image {} is still mounted", image.name());
+            return;
+        }
+        Mounts.detachAll(point);
+        Files.createDirectories(point);
+        var before = backingDevices();
+        try (var context = MountContext.open("erofs")) {
+            context.option("source", image.bootstrapFile().toString());
+            context.flag("ro");
+            context.flag("directio");
+            for (var row : rows) {
+                context.option("device", fuse.file(row.number()).toString());
+            }
+            context.mountReadOnly(point);
+        }
+        setReadAhead(before);
+    }
+
+    private static Set<Path> backingDevices() throws IOException {
+        var devices = new HashSet<Path>();
+        if (Files.isDirectory(BACKING_DEVICES)) {
+            try (var found = Files.newDirectoryStream(BACKING_DEVICES, "erofs-*")) {
+                found.forEach(devices::add);
+            }
+        }
+        return devices;
+    }
+
+    /** The kernel numbers EROFS mounts by itself and tells nobody; the one that is new is ours. */
+    private void setReadAhead(Set<Path> before) throws IOException {
+        for (var device : backingDevices()) {
+            if (!before.contains(device)) {
+                try {
+                    Files.writeString(device.resolve("read_ahead_kb"), Integer.toString(settings.readAheadKiB()));
+                } catch (IOException e) {
+                    LOG.warn("the read-ahead of {} stays as it is: {}", device, e.getMessage());
+                }
+            }
+        }
+    }
+
+    @Override
+    public void unmount(String image) throws MountFailed {
+        var point = settings.mounts().resolve(image);
+        lock.lock();
+        try {
+            mounted.remove(image);
+            // Reads in flight end first: an unmount waits for them where no signal reaches.
+            for (var row : table.rows()) {
+                if (row.image().equals(image)) {
+                    files.remove(row.number());
+                }
+            }
+            Mounts.unmount(point);
+            Files.deleteIfExists(point);
+            table.remove(image);
+        } catch (IOException e) {
+            throw new MountFailed(point, "cannot be unmounted: " + e.getMessage(), e);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    public void retain(Set<String> images) throws MountFailed {
+        try {
+            var left = new HashSet<String>();
+            for (var mount : MountTable.read().below(settings.mounts())) {
+                left.add(mount.point().getFileName().toString());
+            }
+            table.rows().forEach(row -> left.add(row.image()));
+            left.removeAll(images);
+            for (var image : left) {
+                LOG.info("image {} is mounted and no snapshot refers to it; it is unmounted", image);
+                unmount(image);
+            }
+        } catch (IOException e) {
+            throw new MountFailed(settings.mounts(), "mounts cannot be listed: " + e.getMessage(), e);
+        }
+    }
+
+    @Override
+    public void close() throws MountFailed {
+        if (held) {
+            LOG.info("leaving {} mounts to the next process", mounted.size());
+            return;
+        }
+        destroy();
+    }
+
+    /** Takes everything away, also what another process could go on serving. */
+    public void destroy() throws MountFailed {
+        lock.lock();
+        try {
+            files.all().forEach(file -> files.remove(file.number()));
+            Mounts.detachAll(settings.mounts());
+            fuse.destroy();
+            if (held) {
+                holder.drop(session);
+            }
+            mounted.clear();
+        } catch (IOException e) {
+            throw new MountFailed(settings.mounts(), "cannot be unmounted: " + e.getMessage(), e);
+        } finally {
+            lock.unlock();
+        }
+    }
+}

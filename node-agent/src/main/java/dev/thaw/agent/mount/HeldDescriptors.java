@@ -1,0 +1,61 @@
+package dev.thaw.agent.mount;
+
+import dev.thaw.agent.linux.Libc;
+import dev.thaw.agent.linux.LocalSocket;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.OptionalInt;
+
+/** The agent's end of the {@link Holder}: descriptors that outlive this process. */
+final class HeldDescriptors {
+    private static final Duration PATIENCE = Duration.ofSeconds(5);
+
+    private final Path socket;
+
+    HeldDescriptors(Path socket) {
+        this.socket = socket;
+    }
+
+    /** Whether a holder answers. */
+    boolean isThere() {
+        if (!Files.exists(socket)) {
+            return false;
+        }
+        try {
+            ask("list", -1);
+            return true;
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    void put(String name, int descriptor) throws IOException {
+        ask("put " + name, descriptor);
+    }
+
+    /** A copy of the descriptor, which the caller closes. */
+    OptionalInt get(String name) throws IOException {
+        var answer = ask("get " + name, -1);
+        return answer.descriptor() < 0 ? OptionalInt.empty() : OptionalInt.of(answer.descriptor());
+    }
+
+    void drop(String name) throws IOException {
+        ask("drop " + name, -1);
+    }
+
+    private LocalSocket.Message ask(String request, int descriptor) throws IOException {
+        try (var connection = LocalSocket.connect(socket, PATIENCE)) {
+            connection.send(request, descriptor);
+            var answer = connection.receive();
+            if (!answer.text().startsWith(Holder.OK)) {
+                if (answer.descriptor() >= 0) {
+                    Libc.close(answer.descriptor());
+                }
+                throw new IOException("the holder at %s answered '%s' to '%s'".formatted(socket, answer.text(), request));
+            }
+            return answer;
+        }
+    }
+}
