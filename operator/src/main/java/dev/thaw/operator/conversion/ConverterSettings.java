@@ -10,6 +10,7 @@ import java.util.Map;
  * @param image reference of the converter's image
  * @param imagePullPolicy {@code Always}, {@code IfNotPresent} or {@code Never}
  * @param plainHttpHosts registries ({@code host[:port]}) that speak plain HTTP
+ * @param certificates PEM text of authorities that are trusted beside the system's; empty for none
  * @param defaultRequests resource requests where {@code spec.converter.resources} is absent
  * @param defaultLimits resource limits where {@code spec.converter.resources} is absent
  * @param workSize limit of the scratch volume, unless the resources name a limit for {@code ephemeral-storage}
@@ -19,6 +20,7 @@ public record ConverterSettings(
         String image,
         String imagePullPolicy,
         List<String> plainHttpHosts,
+        String certificates,
         Map<String, Quantity> defaultRequests,
         Map<String, Quantity> defaultLimits,
         Quantity workSize,
@@ -35,15 +37,28 @@ public record ConverterSettings(
                 image,
                 "IfNotPresent",
                 List.of(),
+                "",
                 Map.of("cpu", new Quantity("500m"), "memory", new Quantity("512Mi")),
                 Map.of("memory", new Quantity("2Gi")),
                 new Quantity("10Gi"),
                 8);
     }
 
-    /** The same for registries that speak plain HTTP. */
-    public ConverterSettings withPlainHttpHosts(List<String> hosts) {
+    /** The same with another pull policy. */
+    public ConverterSettings withImagePullPolicy(String policy) {
         return new ConverterSettings(
-                image, imagePullPolicy, hosts, defaultRequests, defaultLimits, workSize, maxRunning);
+                image, policy, plainHttpHosts, certificates, defaultRequests, defaultLimits, workSize, maxRunning);
+    }
+
+    /** The same with another number of Jobs at a time. */
+    public ConverterSettings withMaxRunning(int jobs) {
+        return new ConverterSettings(
+                image, imagePullPolicy, plainHttpHosts, certificates, defaultRequests, defaultLimits, workSize, jobs);
+    }
+
+    /** The same for registries that speak plain HTTP, or that authorities of their own vouch for. */
+    public ConverterSettings withRegistries(List<String> plainHttp, String authorities) {
+        return new ConverterSettings(
+                image, imagePullPolicy, plainHttp, authorities, defaultRequests, defaultLimits, workSize, maxRunning);
     }
 }

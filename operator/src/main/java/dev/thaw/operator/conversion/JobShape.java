@@ -3,6 +3,7 @@ package dev.thaw.operator.conversion;
 import dev.thaw.crds.LazyImage;
 import dev.thaw.crds.LazyImageSpec;
 import dev.thaw.crds.Names;
+import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.OwnerReference;
 import io.fabric8.kubernetes.api.model.OwnerReferenceBuilder;
@@ -52,6 +53,7 @@ public final class JobShape {
     private static final String PUSH = "/etc/thaw/push";
     private static final String SECRET_KEY = ".dockerconfigjson";
     private static final String SECRET_FILE = "config.json";
+    private static final String CERTIFICATES = "THAW_CA_CERTIFICATES";
     private static final String TERMINATION_LOG = "/dev/termination-log";
 
     /** The converter's native libraries unpack there: the root file system is read-only. */
@@ -111,6 +113,7 @@ public final class JobShape {
                                 .withImage(settings.image())
                                 .withImagePullPolicy(settings.imagePullPolicy())
                                 .withArgs(arguments(request, spec, settings))
+                                .withEnv(environment(settings))
                                 .withResources(resources)
                                 .withTerminationMessagePath(TERMINATION_LOG)
                                 .withTerminationMessagePolicy("File")
@@ -213,6 +216,12 @@ public final class JobShape {
             arguments.addAll(List.of("--plain-http", host));
         }
         return arguments;
+    }
+
+    private static List<EnvVar> environment(ConverterSettings settings) {
+        return settings.certificates().isEmpty()
+                ? List.of()
+                : List.of(new EnvVar(CERTIFICATES, settings.certificates(), null));
     }
 
     private static List<Volume> volumes(LazyImageSpec spec, Quantity workSize) {
