@@ -70,4 +70,43 @@ public record BlobInfo(
         }
         return has(FEATURE_TAR_HEADERS) ? ciOffset - 512 : ciOffset;
     }
+
+    BlobInfo mappedAt(long block) {
+        return new BlobInfo(
+                index,
+                id,
+                chunkSizeBytes,
+                chunkCount,
+                codec,
+                digester,
+                features,
+                compressedSize,
+                uncompressedSize,
+                ciOffset,
+                ciCompressedSize,
+                ciUncompressedSize,
+                ciCodec,
+                tocSize,
+                block);
+    }
+
+    /** The same blob as a merged bootstrap lists it: by its real id and size. */
+    BlobInfo merged(int newIndex, String realId, long sizeBytes) {
+        return new BlobInfo(
+                newIndex,
+                realId,
+                chunkSizeBytes,
+                chunkCount,
+                codec,
+                digester,
+                features & ~FEATURE_INLINED_BOOTSTRAP,
+                sizeBytes,
+                uncompressedSize,
+                ciOffset,
+                ciCompressedSize,
+                ciUncompressedSize,
+                ciCodec,
+                0,
+                0);
+    }
 }

@@ -1,61 +1,352 @@
 package dev.thaw.rafs;
 
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
+/**
+ * The chunks of one blob: where each lies in the blob, where on the device, and its digest. Held in 48 bytes per chunk; every
+ * rule of the format has been checked, so the queries cannot fail. Immutable and safe for use by many threads.
+ */
 public final class ChunkTable {
-    public static ChunkTable of(BlobInfo blob, byte[] ciStored, byte[] ciHeader, byte[] digests) throws CorruptImageException {
-        throw new UnsupportedOperationException();
+    /** Kept in a bit of the uncompressed word that version 1 leaves free. */
+    private static final long COMPRESSED = 1;
+
+    private final BlobInfo blob;
+    /** Numbers of the chunks that are known, ascending; null if all are. The arrays below go by position in it. */
+    private final int @Nullable [] known;
+
+    /** In the form of a version 1 entry ({@link CiEntry}), plus the flag. */
+    private final long[] uncompressed;
+
+    private final long[] compressed;
+    private final byte[] digests;
+    private final Spares<ChunkHasher> hashers;
+
+    private ChunkTable(Filling filling) {
+        this.blob = filling.blob;
+        this.known = filling.known;
+        this.uncompressed = filling.uncompressed;
+        this.compressed = filling.compressed;
+        this.digests = filling.digests;
+        this.hashers = new Spares<>(() -> new ChunkHasher(blob.digester()));
     }
 
     /**
-     * The chunks of one blob as the bootstrap itself knows them: nothing need be fetched. Chunks that no file refers to are
-     * absent ({@link #isPresent}).
+     * The table as the blob itself holds it.
+     *
+     * @param ciStored the {@link BlobInfo#ciCompressedSize} bytes at {@link BlobInfo#ciOffset}
+     * @param ciHeader the {@link BlobInfo#CI_HEADER_BYTES} bytes behind them
+     * @param digests 32 bytes per chunk, the section {@link BlobSections#DIGESTS}
+     */
+    public static ChunkTable of(BlobInfo blob, byte[] ciStored, byte[] ciHeader, byte[] digests)
+            throws CorruptImageException {
+        return of(
+                blob,
+                MemorySegment.ofArray(ciStored),
+                MemorySegment.ofArray(ciHeader),
+                MemorySegment.ofArray(digests));
+    }
+
+    /** Like {@link #of(BlobInfo, byte[], byte[], byte[])}; nothing of the segments is kept. */
+    public static ChunkTable of(BlobInfo blob, MemorySegment ciStored, MemorySegment ciHeader, MemorySegment digests)
+            throws CorruptImageException {
+        String name = "chunk table of blob " + blob.id();
+        CiHeader.check(new Image(ciHeader, name), blob);
+        if (ciStored.byteSize() != blob.ciCompressedSize()) {
+            throw new CorruptImageException(
+                    name, -1, ciStored.byteSize() + " bytes, expected " + blob.ciCompressedSize());
+        }
+        if (digests.byteSize() != (long) ChunkRecords.DIGEST_BYTES * blob.chunkCount()) {
+            throw new CorruptImageException(
+                    name, -1, digests.byteSize() + " bytes of digests for " + blob.chunkCount() + " chunks");
+        }
+        var raw = ciStored;
+        if (blob.ciCodec() != Codec.NONE) {
+            raw = MemorySegment.ofArray(new byte[(int) blob.ciUncompressedSize()]);
+            try (var decoder = new ChunkDecoder()) {
+                decoder.decode(blob.ciCodec(), ciStored, raw);
+            } catch (CorruptImageException e) {
+                throw new CorruptImageException(name, -1, e.reason());
+            }
+        }
+        var filling = new Filling(blob, name, null, blob.chunkCount());
+        filling.fill(new Image(raw, name));
+        MemorySegment.ofArray(filling.digests).copyFrom(digests);
+        return filling.finish();
+    }
+
+    /**
+     * The table of one blob as the bootstrap knows it. It costs no request, and what vouches for the bootstrap vouches for it.
+     * Chunks that no file refers to are absent.
      */
     public static ChunkTable fromBootstrap(Bootstrap bootstrap, int blobIndex) throws CorruptImageException {
-        throw new UnsupportedOperationException();
+        Objects.checkIndex(blobIndex, bootstrap.blobs().size());
+        return tables(bootstrap, blobIndex, blobIndex + 1).getFirst();
+    }
+
+    /** {@link #fromBootstrap(Bootstrap, int)} for all blobs at once, in the order of {@link Bootstrap#blobs()}. */
+    public static List<ChunkTable> fromBootstrap(Bootstrap bootstrap) throws CorruptImageException {
+        return tables(bootstrap, 0, bootstrap.blobs().size());
+    }
+
+    private static List<ChunkTable> tables(Bootstrap bootstrap, int from, int to) throws CorruptImageException {
+        var records = bootstrap.chunkRecords();
+        int[] counts = new int[to - from];
+        for (int i = 0; i < records.count(); i++) {
+            records.check(i, bootstrap);
+            int b = records.blobIndex(i);
+            if (b >= from && b < to) {
+                counts[b - from]++;
+            }
+        }
+        // Chunk number above, record below: sorting puts each blob's records in the order of its chunks.
+        long[][] order = new long[to - from][];
+        for (int b = 0; b < counts.length; b++) {
+            order[b] = new long[counts[b]];
+        }
+        for (int i = records.count() - 1; i >= 0; i--) {
+            int b = records.blobIndex(i);
+            if (b >= from && b < to) {
+                order[b - from][--counts[b - from]] = (long) records.chunkIndex(i) << 32 | i;
+            }
+        }
+        var tables = new ArrayList<ChunkTable>();
+        for (int b = 0; b < order.length; b++) {
+            tables.add(table(bootstrap, bootstrap.blobs().get(from + b), records, order[b]));
+        }
+        return List.copyOf(tables);
+    }
+
+    private static ChunkTable table(Bootstrap bootstrap, BlobInfo blob, ChunkRecords records, long[] order)
+            throws CorruptImageException {
+        Arrays.sort(order);
+        int[] known = new int[order.length];
+        for (int k = 0; k < order.length; k++) {
+            known[k] = (int) (order[k] >>> 32);
+            if (k > 0 && known[k] == known[k - 1]) {
+                throw new CorruptImageException(
+                        bootstrap.name(), records.position((int) order[k]), "chunk " + known[k] + " is listed twice");
+            }
+        }
+        var filling = new Filling(
+                blob, bootstrap.name(), known.length == blob.chunkCount() ? null : known, known.length);
+        for (int k = 0; k < order.length; k++) {
+            filling.put(k, records, (int) order[k]);
+        }
+        return filling.finish();
     }
 
     public BlobInfo blob() {
-        throw new UnsupportedOperationException();
+        return blob;
     }
 
+    /** Number of chunks, absent ones included. */
     public int count() {
-        throw new UnsupportedOperationException();
+        return blob.chunkCount();
     }
 
+    /** Whether the table knows this chunk; always true for one read from the blob. */
     public boolean isPresent(int i) {
-        throw new UnsupportedOperationException();
+        return position(i) >= 0;
     }
 
+    /** Byte position on the device, a multiple of 4096; 0 for an absent chunk. */
     public long uncompressedOffset(int i) {
-        throw new UnsupportedOperationException();
+        int k = position(i);
+        return k < 0 ? 0 : CiEntry.uncompressedOffset(uncompressed[k]);
     }
 
+    /** Bytes on the device; 0 for an absent chunk. */
     public int uncompressedLength(int i) {
-        throw new UnsupportedOperationException();
+        int k = position(i);
+        return k < 0 ? 0 : CiEntry.uncompressedSize(uncompressed[k]);
     }
 
+    /** Byte position in the blob; 0 for an absent chunk. */
     public long compressedOffset(int i) {
-        throw new UnsupportedOperationException();
+        int k = position(i);
+        return k < 0 ? 0 : CiEntry.compressedOffset(compressed[k]);
     }
 
+    /** Stored bytes; 0 for an absent chunk. */
     public int compressedLength(int i) {
-        throw new UnsupportedOperationException();
+        int k = position(i);
+        return k < 0 ? 0 : CiEntry.compressedSize(compressed[k]);
     }
 
+    /** Whether the stored bytes must be decoded with the blob's codec. */
     public boolean compressed(int i) {
-        throw new UnsupportedOperationException();
+        int k = position(i);
+        return k >= 0 && (uncompressed[k] & COMPRESSED) != 0;
     }
 
+    /** The chunk that holds this byte of the device; -1 between chunks, in an absent one, or beyond the end. */
     public int indexAt(long deviceOffset) {
-        throw new UnsupportedOperationException();
+        if (deviceOffset < 0 || deviceOffset >= blob.uncompressedSize() || uncompressed.length == 0) {
+            return -1;
+        }
+        int low = 0;
+        int high = uncompressed.length - 1;
+        while (low < high) {
+            int middle = (low + high + 1) >>> 1;
+            if (CiEntry.uncompressedOffset(uncompressed[middle]) <= deviceOffset) {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        long inside = deviceOffset - CiEntry.uncompressedOffset(uncompressed[low]);
+        if (inside < 0 || inside >= CiEntry.uncompressedSize(uncompressed[low])) {
+            return -1;
+        }
+        return known == null ? low : known[low];
     }
 
-    public boolean digestMatches(int i, MemorySegment uncompressed) {
-        throw new UnsupportedOperationException();
+    /** Whether {@code data} has the digest of chunk {@code i}. False for an absent chunk. */
+    public boolean digestMatches(int i, MemorySegment data) {
+        int k = position(i);
+        if (k < 0 || data.byteSize() != CiEntry.uncompressedSize(uncompressed[k])) {
+            return false;
+        }
+        var hasher = hashers.take();
+        try {
+            return hasher.matches(data, digests, k * ChunkRecords.DIGEST_BYTES);
+        } finally {
+            hashers.giveBack(hasher);
+        }
     }
 
+    /** Copies the digest of chunk {@code i} to {@code out[0..32)}; zeros for an absent chunk. */
     public void digest(int i, byte[] out) {
-        throw new UnsupportedOperationException();
+        int k = position(i);
+        if (k < 0) {
+            Arrays.fill(out, 0, ChunkRecords.DIGEST_BYTES, (byte) 0);
+        } else {
+            System.arraycopy(digests, k * ChunkRecords.DIGEST_BYTES, out, 0, ChunkRecords.DIGEST_BYTES);
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "ChunkTable[blob " + blob.id() + ", " + uncompressed.length + " of " + count() + " chunks]";
+    }
+
+    /** Where chunk {@code i} is in the arrays; negative if absent. */
+    private int position(int i) {
+        Objects.checkIndex(i, count());
+        return known == null ? i : Arrays.binarySearch(known, i);
+    }
+
+    /** A table while it is being filled. */
+    private static final class Filling {
+        private final BlobInfo blob;
+        private final String name;
+        private final int @Nullable [] known;
+        private final long[] uncompressed;
+        private final long[] compressed;
+        private final byte[] digests;
+
+        Filling(BlobInfo blob, String name, int @Nullable [] known, int count) {
+            this.blob = blob;
+            this.name = name;
+            this.known = known;
+            this.uncompressed = new long[count];
+            this.compressed = new long[count];
+            this.digests = new byte[Math.multiplyExact(count, ChunkRecords.DIGEST_BYTES)];
+        }
+
+        void fill(Image raw) throws CorruptImageException {
+            boolean v2 = blob.has(BlobInfo.FEATURE_CHUNK_INFO_V2);
+            for (int i = 0; i < uncompressed.length; i++) {
+                if (v2) {
+                    fillV2(raw, i);
+                } else {
+                    long u = raw.i64((long) i * CiEntry.V1_BYTES);
+                    long c = raw.i64((long) i * CiEntry.V1_BYTES + 8);
+                    int size = CiEntry.uncompressedSize(u);
+                    int stored = CiEntry.compressedSize(c);
+                    put(i, CiEntry.uncompressedOffset(u), size, CiEntry.compressedOffset(c), stored, size != stored);
+                }
+            }
+        }
+
+        private void fillV2(Image raw, int i) throws CorruptImageException {
+            long at = (long) i * CiEntry.V2_BYTES;
+            long u = raw.i64(at);
+            long c = raw.i64(at + 8);
+            int flags = CiEntry.v2Flags(u);
+            if ((flags & ~(CiEntry.V2_COMPRESSED | CiEntry.V2_CRC32)) != 0) {
+                throw new CorruptImageException(
+                        name, at, "chunk flags 0x%x are not read (zran, batch or encrypted)".formatted(flags));
+            }
+            if (CiEntry.v2CompressedSize(c) == 0) {
+                throw new CorruptImageException(name, at + 8, "chunk " + i + " has no stored bytes");
+            }
+            put(
+                    i,
+                    CiEntry.v2UncompressedOffset(u),
+                    CiEntry.v2UncompressedSize(u),
+                    CiEntry.v2CompressedOffset(c),
+                    CiEntry.v2CompressedSize(c),
+                    (flags & CiEntry.V2_COMPRESSED) != 0);
+        }
+
+        void put(int i, ChunkRecords records, int record) throws CorruptImageException {
+            put(
+                    i,
+                    records.uncompressedOffset(record),
+                    records.uncompressedSize(record),
+                    records.compressedOffset(record),
+                    records.compressedSize(record),
+                    records.isCompressed(record));
+            System.arraycopy(
+                    records.digest(record), 0, digests, i * ChunkRecords.DIGEST_BYTES, ChunkRecords.DIGEST_BYTES);
+        }
+
+        private void put(int i, long offset, int size, long storedOffset, int stored, boolean isCompressed)
+                throws CorruptImageException {
+            if (size > blob.chunkSizeBytes() || stored > LayerOptions.MAX_CHUNK_BYTES) {
+                throw corrupt(i, "has " + size + " bytes, stored " + stored + ", with chunks of " + blob.chunkSizeBytes());
+            }
+            if (storedOffset > blob.dataBytes() - stored) {
+                throw corrupt(i, "is stored beyond the blob's " + blob.dataBytes() + " bytes of data");
+            }
+            if (!isCompressed && stored != size) {
+                throw corrupt(i, "is not compressed but stored in another length");
+            }
+            uncompressed[i] = CiEntry.uncompressedWord(offset, size) | (isCompressed ? COMPRESSED : 0);
+            compressed[i] = CiEntry.compressedWord(storedOffset, stored);
+        }
+
+        /** Chunks follow each other on the device without a gap; absent ones take up a block each, or more. */
+        ChunkTable finish() throws CorruptImageException {
+            long end = 0;
+            int next = 0;
+            for (int k = 0; k < uncompressed.length; k++) {
+                int i = known == null ? k : known[k];
+                long offset = CiEntry.uncompressedOffset(uncompressed[k]);
+                checkGap(i, i - next, offset - end);
+                end = Image.roundUp(offset + CiEntry.uncompressedSize(uncompressed[k]), SuperBlock.BLOCK_BYTES);
+                next = i + 1;
+            }
+            checkGap(blob.chunkCount(), blob.chunkCount() - next, blob.uncompressedSize() - end);
+            return new ChunkTable(this);
+        }
+
+        private void checkGap(int i, int absentChunks, long gap) throws CorruptImageException {
+            long least = (long) absentChunks * SuperBlock.BLOCK_BYTES;
+            long most = absentChunks * Image.roundUp(blob.chunkSizeBytes(), SuperBlock.BLOCK_BYTES);
+            if (gap < least || gap > most) {
+                throw corrupt(i, "leaves a gap of " + gap + " bytes on the device before it");
+            }
+        }
+
+        private CorruptImageException corrupt(int i, String reason) {
+            return new CorruptImageException(name, -1, "chunk " + i + " " + reason);
+        }
     }
 }

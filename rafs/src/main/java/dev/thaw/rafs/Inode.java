@@ -34,6 +34,10 @@ public record Inode(
     public static final int TYPE_SYMLINK = 0120000;
     public static final int TYPE_SOCKET = 0140000;
 
+    static boolean areNanos(int nanos) {
+        return nanos >= 0 && nanos < 1_000_000_000;
+    }
+
     /** The type bits of the mode, one of the {@code TYPE_} constants. */
     public int type() {
         return mode & TYPE_MASK;

@@ -1,0 +1,61 @@
+package dev.thaw.rafs;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.security.MessageDigest;
+
+/** Counts and digests what goes through. */
+final class DigestedOutput extends OutputStream {
+    private final OutputStream out;
+    private final MessageDigest sha256 = ChunkHasher.sha256();
+    private long position;
+
+    DigestedOutput(OutputStream out) {
+        this.out = out;
+    }
+
+    long position() {
+        return position;
+    }
+
+    /** The digest of all bytes so far. */
+    byte[] sha256() {
+        try {
+            return ((MessageDigest) sha256.clone()).digest();
+        } catch (CloneNotSupportedException e) {
+            throw new IllegalStateException("SHA-256 of this runtime cannot be cloned", e);
+        }
+    }
+
+    @Override
+    public void write(int b) throws IOException {
+        write(new byte[] {(byte) b}, 0, 1);
+    }
+
+    @Override
+    public void write(byte[] bytes, int offset, int length) throws IOException {
+        out.write(bytes, offset, length);
+        sha256.update(bytes, offset, length);
+        position += length;
+    }
+
+    @Override
+    public void flush() throws IOException {
+        out.flush();
+    }
+
+    /** The same stream for someone who closes what he is given. */
+    OutputStream unclosable() {
+        return new OutputStream() {
+            @Override
+            public void write(int b) throws IOException {
+                DigestedOutput.this.write(b);
+            }
+
+            @Override
+            public void write(byte[] bytes, int offset, int length) throws IOException {
+                DigestedOutput.this.write(bytes, offset, length);
+            }
+        };
+    }
+}
