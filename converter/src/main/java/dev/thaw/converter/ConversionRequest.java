@@ -1,0 +1,82 @@
+package dev.thaw.converter;
+
+import dev.thaw.oci.Platform;
+import dev.thaw.oci.Reference;
+import dev.thaw.rafs.LayerOptions;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * What is to be converted to what.
+ *
+ * @param source the image
+ * @param target where the lazy image goes; must have a tag
+ * @param platforms empty for all Linux platforms of the source
+ * @param options how blobs are made
+ * @param mode what was asked for
+ * @param mayReuse whether layers that were converted before are taken as they are
+ * @param verify whether the result is compared with the source before the tag moves
+ * @param parallel layers converted, and blobs verified, at a time
+ * @param workDirectory for bootstraps; made if it is not there
+ */
+public record ConversionRequest(
+        Reference source,
+        Reference target,
+        List<Platform> platforms,
+        LayerOptions options,
+        Mode mode,
+        boolean mayReuse,
+        boolean verify,
+        int parallel,
+        Path workDirectory) {
+
+    /** How an image is made lazy. */
+    public enum Mode {
+        /** The converter decides. */
+        Auto,
+        /** Contents are copied into blobs of compressed chunks. */
+        Convert
+    }
+
+    public ConversionRequest {
+        platforms = List.copyOf(platforms);
+        if (target.tag() == null || target.digest() != null) {
+            throw new IllegalArgumentException("the target " + target + " must have a tag, and no digest");
+        }
+        if (parallel < 1 || parallel > 64) {
+            throw new IllegalArgumentException("1 to 64 layers can be converted at a time, not " + parallel);
+        }
+    }
+
+    /** Why the conversion is done the way it is; for {@link Mode#Auto} there is one way in this version. */
+    String modeReason() {
+        return switch (mode) {
+            case Auto -> "Auto chooses Convert: this version has no other mode";
+            case Convert -> "Convert was asked for";
+        };
+    }
+
+    /** Everything that decides a blob's bytes beside its layer. Part of what is stored: changing it converts everything anew. */
+    static String canonical(LayerOptions options) {
+        return String.join(
+                ";",
+                "rafs6",
+                "chunk=" + options.chunkSizeBytes(),
+                options.codec().name().toLowerCase(Locale.ROOT).replace("_block", ""),
+                options.digest().name().toLowerCase(Locale.ROOT),
+                "v1");
+    }
+
+    /** The tag beside the source's: {@code <tag>-thaw}. For a source by digest alone, {@code sha256-<12 digits>-thaw}. */
+    public static Reference defaultTarget(Reference source) {
+        var tag = source.tag();
+        var digest = source.digest();
+        if (tag == null && digest == null) {
+            throw new IllegalArgumentException("the source " + source + " has neither tag nor digest");
+        }
+        var stem = tag != null ? tag : digest == null ? "latest" : digest.algorithm() + "-" + digest.hex().substring(0, 12);
+        var room = 128 - "-thaw".length();
+        return source.withTag((stem.length() > room ? stem.substring(0, room) : stem) + "-thaw");
+    }
+}

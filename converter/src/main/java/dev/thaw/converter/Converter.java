@@ -1,0 +1,342 @@
+package dev.thaw.converter;
+
+import dev.thaw.converter.layer.LayerStream.Promise;
+import dev.thaw.converter.publish.LazyDocuments;
+import dev.thaw.converter.publish.LazyDocuments.Pair;
+import dev.thaw.converter.publish.LazyNames;
+import dev.thaw.converter.publish.Marker;
+import dev.thaw.converter.published.BootstrapLayer;
+import dev.thaw.converter.published.LazyImage;
+import dev.thaw.converter.published.Parallel;
+import dev.thaw.converter.published.Verification;
+import dev.thaw.converter.registry.Repository;
+import dev.thaw.converter.registry.Traffic;
+import dev.thaw.converter.report.ConversionException;
+import dev.thaw.converter.report.ConversionResult;
+import dev.thaw.converter.report.FailureReason;
+import dev.thaw.converter.report.Phase;
+import dev.thaw.converter.report.PlatformResult;
+import dev.thaw.converter.report.Progress;
+import dev.thaw.converter.report.StopSignal;
+import dev.thaw.converter.source.SourceImage;
+import dev.thaw.converter.source.SourcePlatform;
+import dev.thaw.oci.Descriptor;
+import dev.thaw.oci.Digest;
+import dev.thaw.oci.ImageIndex;
+import dev.thaw.oci.MediaTypes;
+import dev.thaw.rafs.Bootstrap;
+import dev.thaw.rafs.BootstrapMerger;
+import dev.thaw.rafs.ChunkTable;
+import dev.thaw.rafs.CorruptImageException;
+import dev.thaw.rafs.MergeLayer;
+import dev.thaw.rafs.MergedBootstrap;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
+import java.util.concurrent.Executors;
+
+/**
+ * Makes a lazy image of a source image and publishes it.
+ *
+ * <ol>
+ *   <li>Every layer is streamed once: from the source's registry through decompression, tar and chunks into a blob in the target's
+ *       registry. Layers that were converted before are found by their records and not read again.
+ *   <li>The layers' bootstraps are merged; artifact and lazy manifest of each platform are pushed by digest, then the index.
+ *   <li>What was pushed is compared with the source.
+ *   <li>The tag moves. Whatever fails before leaves the target's tag as it was.
+ * </ol>
+ *
+ * <p>The same source and options give the same digests, whatever the parallelism. If the tag already points to the very index, nothing
+ * is pushed.
+ *
+ * <p><b>Memory</b> does not depend on the sizes of files, layers or images, only on counts. For each of {@code parallel} workers: one
+ * upload chunk (8 MiB), 3 MiB of read-ahead, about four chunks for each processor and zstd's windows; about 32 MiB with chunks of
+ * 1 MiB on two processors. On top about 500 bytes for each file of the layers under way, 100 bytes for each chunk, and while verifying
+ * 300 bytes for each file of the image. An image of a million files is converted and verified in 1 GiB of heap.
+ *
+ * <p><b>Disk:</b> the bootstraps of the image's layers, and twice the largest merged one: about 150 bytes and the name for each file, 100
+ * bytes for each chunk. No contents. <b>Privileges:</b> none.
+ */
+public final class Converter {
+    private final Repository source;
+    private final Repository target;
+    private final Traffic traffic;
+    private final Progress progress;
+    private final StopSignal stop;
+
+    public Converter(Repository source, Repository target, Traffic traffic, Progress progress, StopSignal stop) {
+        this.source = source;
+        this.target = target;
+        this.traffic = traffic;
+        this.progress = progress;
+        this.stop = stop;
+    }
+
+    /**
+     * Converts, verifies and publishes.
+     *
+     * @throws ConversionException whatever goes wrong; the target's tag is then as it was before
+     */
+    public ConversionResult convert(ConversionRequest request) throws ConversionException {
+        try {
+            Files.createDirectories(request.workDirectory());
+            var work = Files.createTempDirectory(request.workDirectory(), "thaw-");
+            try {
+                return convert(request, work);
+            } finally {
+                delete(work);
+            }
+        } catch (IOException | CorruptImageException | RuntimeException e) {
+            if (stop.isStopped()) {
+                throw stop.stopped();
+            }
+            throw ConversionException.of(e);
+        }
+    }
+
+    private ConversionResult convert(ConversionRequest request, Path work) throws IOException, CorruptImageException {
+        var began = System.nanoTime();
+        var image = SourceImage.resolve(source, request.source(), request.platforms());
+        progress.say("Converting " + request.source() + " (" + image.digest() + ") for "
+                + String.join(
+                        ", ",
+                        image.platforms().stream()
+                                .map(platform -> platform.platform().toString())
+                                .toList()));
+        var convertBegan = System.nanoTime();
+        var layers = convertLayers(request, image, work);
+        var convertTime = Duration.ofNanos(System.nanoTime() - convertBegan);
+        var read = layers.values().stream().mapToLong(ConvertedLayer::tarBytes).sum();
+
+        progress.begin(Phase.PUBLISH, 0);
+        var platforms = new ArrayList<PublishedPlatform>();
+        for (var platform : image.platforms()) {
+            stop.check();
+            platforms.add(publish(platform, layers, work));
+        }
+        var index = LazyDocuments.index(
+                platforms.stream().map(PublishedPlatform::pair).toList());
+        var tag = Objects.requireNonNull(request.target().tag());
+        var isThere = target.tagged(tag).filter(index.digest()::equals).isPresent();
+        if (!isThere) {
+            for (var platform : platforms) {
+                target.put(platform.pair().artifact());
+                target.put(platform.pair().lazy());
+            }
+            target.put(index);
+        }
+        var verified = request.verify() ? verify(request, image, index, work) : 0;
+        stop.check();
+        if (!isThere) {
+            for (var platform : platforms) {
+                target.putReferrer(platform.pair().artifact());
+            }
+            target.tag(tag, index);
+        }
+        progress.end();
+        progress.say((isThere ? "Already published: " : "Published ") + request.target() + " (" + index.digest() + ")");
+        return new ConversionResult(
+                request.source().toString(),
+                image.digest().toString(),
+                target.reference().withDigest(index.digest()).toString(),
+                index.digest().toString(),
+                tag,
+                "Convert",
+                request.modeReason(),
+                platforms.stream().map(PublishedPlatform::result).toList(),
+                traffic.bytesRead(),
+                traffic.bytesPushed(),
+                read,
+                read == 0 ? Duration.ZERO : convertTime,
+                Duration.ofNanos(System.nanoTime() - began),
+                request.verify(),
+                verified);
+    }
+
+    private Map<Digest, ConvertedLayer> convertLayers(ConversionRequest request, SourceImage image, Path work)
+            throws IOException {
+        var promises = new LinkedHashMap<Digest, Promise>();
+        for (var platform : image.platforms()) {
+            for (var i = 0; i < platform.layers().size(); i++) {
+                var promise = platform.promise(i);
+                var other = promises.putIfAbsent(platform.layers().get(i).digest(), promise);
+                if (other != null && !other.equals(promise)) {
+                    throw new ConversionException(
+                            FailureReason.CorruptLayer,
+                            "layer " + promise.digest() + " is listed twice with different sizes or diff_ids");
+                }
+            }
+        }
+        var layers = image.distinctLayers();
+        progress.begin(
+                Phase.CONVERT,
+                layers.values().stream().mapToLong(Descriptor::sizeBytes).sum());
+        var records = new LayerRecords(target, ConversionRequest.canonical(request.options()));
+        try (var compressors = Executors.newVirtualThreadPerTaskExecutor()) {
+            var conversion = conversion(request, records, compressors, work);
+            var converted = new ConcurrentHashMap<Digest, ConvertedLayer>();
+            var tasks = new ArrayList<Parallel.Task<Digest>>();
+            for (var layer : layers.values()) {
+                tasks.add(() -> {
+                    var promise = Objects.requireNonNull(promises.get(layer.digest()));
+                    converted.put(layer.digest(), conversion.convert(layer, promise));
+                    return layer.digest();
+                });
+            }
+            Parallel.run(request.parallel(), tasks);
+            return converted;
+        }
+    }
+
+    private LayerConversion conversion(
+            ConversionRequest request, LayerRecords records, Executor compressors, Path work) {
+        return new LayerConversion(
+                source,
+                target,
+                records,
+                request.options(),
+                request.mayReuse(),
+                compressors,
+                Runtime.getRuntime().availableProcessors(),
+                work,
+                progress,
+                stop);
+    }
+
+    private record PublishedPlatform(Pair pair, PlatformResult result) {}
+
+    /** Pushes everything of one platform but its manifests, and makes those. */
+    private PublishedPlatform publish(SourcePlatform platform, Map<Digest, ConvertedLayer> converted, Path work)
+            throws IOException, CorruptImageException {
+        var layers = new ArrayList<ConvertedLayer>();
+        for (var layer : platform.layers()) {
+            layers.add(Objects.requireNonNull(converted.get(layer.digest())));
+        }
+        var file = work.resolve("merged.boot");
+        var merged = merge(layers, file);
+        var bootstrap = pushBootstrap(file);
+        var duplicateBytes = duplicateBytes(file, merged.contentBytes());
+        Files.delete(file);
+
+        var blobs = new ArrayList<Descriptor>();
+        for (var layer : layers) {
+            if (layer.chunkCount() > 0 && !blobs.contains(layer.blob())) {
+                blobs.add(layer.blob());
+            }
+        }
+        var diffIds = new ArrayList<Digest>();
+        blobs.forEach(blob -> diffIds.add(blob.digest()));
+        diffIds.add(bootstrap.diffId());
+        var artifactConfig = LazyDocuments.artifactConfig(platform, diffIds);
+        var artifact = LazyDocuments.artifactManifest(
+                platform,
+                push(LazyNames.NYDUS_CONFIG, artifactConfig),
+                blobs,
+                LazyDocuments.bootstrap(bootstrap.digest(), bootstrap.sizeBytes()));
+
+        var marker = Marker.of(artifact.digest());
+        push(MediaTypes.OCI_LAYER_GZIP, marker.gzip());
+        var lazyConfig = push(MediaTypes.OCI_CONFIG, LazyDocuments.lazyConfig(platform, marker));
+        var lazy = LazyDocuments.lazyManifest(platform, lazyConfig, marker, artifact.digest());
+        var result = new PlatformResult(
+                platform.platform().toString(),
+                lazy.digest().toString(),
+                artifact.digest().toString(),
+                platform.manifest().digest().toString(),
+                platform.layers().size(),
+                merged.inodes(),
+                merged.chunkCount(),
+                platform.layerBytes(),
+                merged.contentBytes(),
+                blobs.stream().mapToLong(Descriptor::sizeBytes).sum(),
+                merged.sizeBytes(),
+                duplicateBytes,
+                (int) layers.stream().filter(ConvertedLayer::isReused).count());
+        return new PublishedPlatform(new Pair(platform, lazy, artifact), result);
+    }
+
+    private static MergedBootstrap merge(List<ConvertedLayer> layers, Path file)
+            throws IOException, CorruptImageException {
+        var opened = new ArrayList<Bootstrap>();
+        try {
+            var toMerge = new ArrayList<MergeLayer>();
+            for (var layer : layers) {
+                var bootstrap = Bootstrap.open(layer.bootstrap());
+                opened.add(bootstrap);
+                toMerge.add(new MergeLayer(
+                        bootstrap, layer.blob().digest().hex(), layer.blob().sizeBytes()));
+            }
+            return BootstrapMerger.merge(toMerge, file);
+        } finally {
+            opened.forEach(Bootstrap::close);
+        }
+    }
+
+    /** What is stored once though files hold it more than once: contents less the distinct chunks in use. */
+    private static long duplicateBytes(Path file, long contentBytes) throws IOException, CorruptImageException {
+        try (var bootstrap = Bootstrap.open(file)) {
+            long distinct = 0;
+            for (var blob : bootstrap.blobs()) {
+                var table = ChunkTable.fromBootstrap(bootstrap, blob.index());
+                for (var i = 0; i < table.count(); i++) {
+                    distinct += table.isPresent(i) ? table.uncompressedLength(i) : 0;
+                }
+            }
+            return Math.max(0, contentBytes - distinct);
+        }
+    }
+
+    /** Packs the bootstrap twice: its digest is known only after the first time, and often it is there already. */
+    private BootstrapLayer pushBootstrap(Path file) throws IOException {
+        var layer = BootstrapLayer.write(file, OutputStream.nullOutputStream());
+        if (!target.hasBlob(layer.digest())) {
+            try (var upload = target.upload()) {
+                BootstrapLayer.write(file, upload);
+                upload.commit(layer.digest());
+            }
+        }
+        progress.advance(layer.sizeBytes());
+        return layer;
+    }
+
+    private Descriptor push(String mediaType, byte[] content) throws ConversionException {
+        var descriptor = Descriptor.of(mediaType, content);
+        target.push(descriptor.digest(), content);
+        return descriptor;
+    }
+
+    private long verify(ConversionRequest request, SourceImage image, ImageIndex index, Path work) throws IOException {
+        var published = LazyImage.read(target, target.reference().withDigest(index.digest()));
+        long bytes = 0;
+        for (var i = 0; i < image.platforms().size(); i++) {
+            bytes += Verification.bytesToRead(
+                    image.platforms().get(i), published.entries().get(i));
+        }
+        progress.begin(Phase.VERIFY, bytes);
+        var verification = new Verification(source, target, work, request.parallel(), progress, stop);
+        long entries = 0;
+        for (var i = 0; i < image.platforms().size(); i++) {
+            entries += verification.verify(
+                    image.platforms().get(i), published.entries().get(i));
+        }
+        return entries;
+    }
+
+    private static void delete(Path directory) throws IOException {
+        try (var files = Files.list(directory)) {
+            for (var file : files.toList()) {
+                Files.deleteIfExists(file);
+            }
+        }
+        Files.deleteIfExists(directory);
+    }
+}

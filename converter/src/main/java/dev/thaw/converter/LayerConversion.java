@@ -1,0 +1,197 @@
+package dev.thaw.converter;
+
+import dev.thaw.converter.layer.LayerItem;
+import dev.thaw.converter.layer.LayerReader;
+import dev.thaw.converter.layer.LayerStream;
+import dev.thaw.converter.layer.LayerStream.Promise;
+import dev.thaw.converter.publish.LazyDocuments;
+import dev.thaw.converter.registry.Repository;
+import dev.thaw.converter.registry.Upload;
+import dev.thaw.converter.report.Progress;
+import dev.thaw.converter.report.StopSignal;
+import dev.thaw.converter.tar.ByteNames;
+import dev.thaw.oci.Descriptor;
+import dev.thaw.oci.Digest;
+import dev.thaw.rafs.Bootstrap;
+import dev.thaw.rafs.CorruptImageException;
+import dev.thaw.rafs.LayerBlobWriter;
+import dev.thaw.rafs.LayerEntry;
+import dev.thaw.rafs.LayerOptions;
+import dev.thaw.rafs.Xattr;
+import java.io.FilterInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.concurrent.Executor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Turns one source layer into one blob: the layer streams in from its registry, the blob streams out to the target, and neither
+ * is ever whole in memory or on disk.
+ */
+final class LayerConversion {
+    private final Repository source;
+    private final Repository target;
+    private final LayerRecords records;
+    private final LayerOptions options;
+    private final boolean mayReuse;
+    private final Executor compressors;
+    private final int compressorsPerLayer;
+    private final Path workDirectory;
+    private final Progress progress;
+    private final StopSignal stop;
+
+    LayerConversion(
+            Repository source,
+            Repository target,
+            LayerRecords records,
+            LayerOptions options,
+            boolean mayReuse,
+            Executor compressors,
+            int compressorsPerLayer,
+            Path workDirectory,
+            Progress progress,
+            StopSignal stop) {
+        this.source = source;
+        this.target = target;
+        this.records = records;
+        this.options = options;
+        this.mayReuse = mayReuse;
+        this.compressors = compressors;
+        this.compressorsPerLayer = compressorsPerLayer;
+        this.workDirectory = workDirectory;
+        this.progress = progress;
+        this.stop = stop;
+    }
+
+    /** Converts the layer unless a record says that it was, and leaves its bootstrap in the work directory. */
+    ConvertedLayer convert(Descriptor layer, Promise promise) throws IOException, CorruptImageException {
+        stop.check();
+        var bootstrap = workDirectory.resolve("layer-" + layer.digest().hex() + ".boot");
+        var needsCopy = !source.reference().sameRepository(target.reference())
+                && !target.hasBlob(layer.digest())
+                && !target.mount(layer.digest(), source);
+        var known = mayReuse ? records.find(layer).orElse(null) : null;
+        if (known != null) {
+            if (needsCopy) {
+                copy(layer, promise);
+            } else {
+                progress.advance(layer.sizeBytes());
+            }
+            InlinedBootstrap.fetch(target, known, bootstrap);
+            return new ConvertedLayer(known, chunkCount(bootstrap), bootstrap, 0, true);
+        }
+        try (var tee = needsCopy ? target.upload() : null;
+                var stream = open(layer, promise, tee)) {
+            var blob = convert(stream);
+            if (tee != null) {
+                tee.commit(layer.digest());
+            }
+            records.put(layer, blob);
+            InlinedBootstrap.fetch(target, blob, bootstrap);
+            return new ConvertedLayer(blob, chunkCount(bootstrap), bootstrap, stream.uncompressedBytes(), false);
+        }
+    }
+
+    private Descriptor convert(LayerStream stream) throws IOException {
+        try (var upload = target.upload();
+                var writer = new LayerBlobWriter(upload, options, compressors, compressorsPerLayer)) {
+            var reader = new LayerReader(stream.content());
+            for (var item = reader.next(); item != null; item = reader.next()) {
+                stop.check();
+                if (!item.isImplied()) { // the writer makes missing parents itself, and marks them for the merge
+                    writer.add(entry(item), reader.content());
+                }
+            }
+            stream.finish();
+            var blob = writer.finish();
+            stop.check();
+            var digest = new Digest("sha256", blob.digest());
+            upload.commit(digest);
+            return LazyDocuments.blob(digest, blob.sizeBytes());
+        } catch (IOException e) {
+            throw stream.explain(e);
+        }
+    }
+
+    private void copy(Descriptor layer, Promise promise) throws IOException {
+        try (var upload = target.upload();
+                var stream = open(layer, promise, upload)) {
+            try {
+                stream.finish();
+            } catch (IOException e) {
+                throw stream.explain(e);
+            }
+            upload.commit(layer.digest());
+        }
+    }
+
+    private LayerStream open(Descriptor layer, Promise promise, @Nullable Upload copy) throws IOException {
+        return new LayerStream(new Observed(source.unchecked(layer), copy), promise);
+    }
+
+    private static int chunkCount(Path bootstrap) throws IOException, CorruptImageException {
+        try (var opened = Bootstrap.open(bootstrap)) {
+            return opened.blobs().stream().mapToInt(blob -> blob.chunkCount()).sum();
+        }
+    }
+
+    private static LayerEntry entry(LayerItem item) {
+        var kind =
+                switch (item.kind()) {
+                    case DIRECTORY -> LayerEntry.Kind.DIRECTORY;
+                    case FILE, WHITEOUT, OPAQUE -> LayerEntry.Kind.FILE;
+                    case HARD_LINK -> LayerEntry.Kind.HARD_LINK;
+                    case SYMLINK -> LayerEntry.Kind.SYMLINK;
+                    case CHARACTER_DEVICE -> LayerEntry.Kind.CHARACTER_DEVICE;
+                    case BLOCK_DEVICE -> LayerEntry.Kind.BLOCK_DEVICE;
+                    case FIFO -> LayerEntry.Kind.FIFO;
+                };
+        var attributes = item.attributes();
+        var xattrs = new ArrayList<Xattr>();
+        attributes.xattrs().forEach((name, value) -> xattrs.add(new Xattr(ByteNames.bytes(name), value)));
+        return new LayerEntry(
+                ByteNames.bytes(item.path()),
+                kind,
+                attributes.mode(),
+                attributes.uid(),
+                attributes.gid(),
+                attributes.mtimeSeconds(),
+                attributes.mtimeNanos(),
+                item.sizeBytes(),
+                ByteNames.bytes(item.linkTarget()),
+                item.devMajor(),
+                item.devMinor(),
+                xattrs);
+    }
+
+    /** Counts the layer's bytes as progress, and passes them on to a copy if there is one to make. */
+    private final class Observed extends FilterInputStream {
+        private final @Nullable Upload copy;
+
+        Observed(InputStream in, @Nullable Upload copy) {
+            super(in);
+            this.copy = copy;
+        }
+
+        @Override
+        public int read() throws IOException {
+            var one = new byte[1];
+            return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
+        }
+
+        @Override
+        public int read(byte[] into, int from, int length) throws IOException {
+            stop.check();
+            var count = in.read(into, from, length);
+            if (count > 0) {
+                if (copy != null) {
+                    copy.write(into, from, count);
+                }
+                progress.advance(count);
+            }
+            return count;
+        }
+    }
+}

@@ -1,0 +1,67 @@
+package dev.thaw.converter;
+
+import dev.thaw.converter.publish.LazyDocuments;
+import dev.thaw.converter.publish.LazyNames;
+import dev.thaw.converter.registry.Repository;
+import dev.thaw.converter.report.ConversionException;
+import dev.thaw.oci.Descriptor;
+import dev.thaw.oci.ImageManifest;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Remembers in the target repository which blob a source layer became, so that an interrupted conversion goes on where it
+ * stopped and images that share a base layer share its blob. A record is a manifest that refers to the layer ({@code subject}).
+ */
+final class LayerRecords {
+    private static final Logger LOG = LoggerFactory.getLogger(LayerRecords.class);
+
+    private final Repository target;
+    private final String options;
+
+    /** @param options the canonical text of everything that decides a blob's bytes beside its layer */
+    LayerRecords(Repository target, String options) {
+        this.target = target;
+        this.options = options;
+    }
+
+    /** The blob that the layer became under the same options, if it is still there. */
+    Optional<Descriptor> find(Descriptor layer) throws ConversionException {
+        for (var entry : target.referrers(layer.digest(), LazyNames.LAYER_RECORD)) {
+            var noted = entry.annotations().get(LazyNames.OPTIONS_ANNOTATION);
+            if (noted == null || noted.equals(options)) {
+                var blob = blob(layer, entry);
+                if (blob.isPresent()) {
+                    return blob;
+                }
+            }
+        }
+        return Optional.empty();
+    }
+
+    private Optional<Descriptor> blob(Descriptor layer, Descriptor entry) throws ConversionException {
+        try {
+            if (target.document(entry.digest()) instanceof ImageManifest manifest
+                    && options.equals(manifest.annotations().get(LazyNames.OPTIONS_ANNOTATION))
+                    && manifest.subject() != null
+                    && manifest.subject().digest().equals(layer.digest())
+                    && manifest.layers().size() == 1
+                    && manifest.layers().getFirst().mediaType().equals(LazyNames.NYDUS_BLOB)
+                    && target.hasBlob(manifest.layers().getFirst().digest())) {
+                return Optional.of(manifest.layers().getFirst());
+            }
+        } catch (ConversionException e) {
+            if (e.reason().isRetryable()) {
+                throw e;
+            }
+            LOG.warn("the record {} of layer {} is of no use: {}", entry.digest(), layer.digest(), e.text());
+        }
+        return Optional.empty();
+    }
+
+    void put(Descriptor layer, Descriptor blob) throws ConversionException {
+        target.push(Descriptor.EMPTY_JSON.digest(), new byte[] {'{', '}'});
+        target.putReferrer(LazyDocuments.layerRecord(layer, blob, options));
+    }
+}

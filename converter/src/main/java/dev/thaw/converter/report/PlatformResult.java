@@ -1,0 +1,33 @@
+package dev.thaw.converter.report;
+
+/**
+ * What came of one platform.
+ *
+ * @param platform {@code os/architecture[/variant]}
+ * @param lazyDigest of the lazy manifest
+ * @param artifactDigest of the artifact manifest
+ * @param sourceDigest of the source manifest
+ * @param layers of the source
+ * @param files files of all kinds in the merged tree, hard links counted once
+ * @param chunks distinct chunks that files refer to
+ * @param sourceBytes compressed bytes of the source's layers
+ * @param contentBytes sizes of all regular files of the merged tree, hard links counted once
+ * @param blobBytes bytes of all blobs that the artifact lists
+ * @param bootstrapBytes of the merged bootstrap, uncompressed
+ * @param duplicateBytes the part of contentBytes that is stored once though it occurs more often
+ * @param reusedLayers how many layers had been converted before
+ */
+public record PlatformResult(
+        String platform,
+        String lazyDigest,
+        String artifactDigest,
+        String sourceDigest,
+        int layers,
+        long files,
+        long chunks,
+        long sourceBytes,
+        long contentBytes,
+        long blobBytes,
+        long bootstrapBytes,
+        long duplicateBytes,
+        int reusedLayers) {}
