@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The agent's configuration file, {@code agent.yaml}. Every key has a default; an unknown key is an error, so that a
- * misspelt one is noticed. {@code packaging/agent.yaml} explains each key.
+ * misspelt one is noticed. {@code docs/agent.yaml} explains each key.
  *
  * @param root where records, bootstraps, snapshots and mounts live; must be on a file system that can hold an overlay's
  *     upper directory
@@ -92,7 +92,11 @@ public record AgentSettings(
 
     public record Mirror(String host, List<String> endpoints) {}
 
-    public record Registry(String host, boolean plainHttp, Optional<Path> caFile) {}
+    /**
+     * @param caFile certificates to trust beside the system's, as a file
+     * @param ca the same, as PEM text
+     */
+    public record Registry(String host, boolean plainHttp, Optional<Path> caFile, Optional<String> ca) {}
 
     /**
      * @param address host:port of the operator's NodeService
@@ -176,9 +180,11 @@ public record AgentSettings(
                     Path.of(or(holder, "/run/thaw/holder.sock")),
                     or(http, new HttpForm(null, null)).settings(),
                     or(driver, Driver.Auto),
-                    or(containerd, new ContainerdForm(null, null, null, null, null)).settings(),
+                    or(containerd, new ContainerdForm(null, null, null, null, null))
+                            .settings(),
                     or(cache, new CacheForm(null, null, null, null)).settings(home),
-                    or(fetch, new FetchForm(null, null, null, null, null, null, null)).settings(),
+                    or(fetch, new FetchForm(null, null, null, null, null, null, null))
+                            .settings(),
                     or(mirrors, List.<MirrorForm>of()).stream()
                             .map(MirrorForm::settings)
                             .toList(),
@@ -191,7 +197,8 @@ public record AgentSettings(
         }
     }
 
-    private record HttpForm(@Nullable String address, @Nullable Integer port) {
+    private record HttpForm(
+            @Nullable String address, @Nullable Integer port) {
         Http settings() {
             int number = or(port, 9464);
             require(number >= 0 && number <= 65535, "http.port", "is not a port: " + number);
@@ -249,19 +256,30 @@ public record AgentSettings(
                     tries,
                     Span.parse(or(readTimeout, "5m")),
                     or(onFailure, OnFailure.Block),
-                    Optional.ofNullable(bandwidth).filter(text -> !text.isBlank()).map(ByteSize::parse));
+                    Optional.ofNullable(bandwidth)
+                            .filter(text -> !text.isBlank())
+                            .map(ByteSize::parse));
         }
     }
 
-    private record MirrorForm(@Nullable String host, @Nullable List<String> endpoints) {
+    private record MirrorForm(
+            @Nullable String host, @Nullable List<String> endpoints) {
         Mirror settings() {
             return new Mirror(given(host, "mirrors.host"), List.copyOf(or(endpoints, List.of())));
         }
     }
 
-    private record RegistryForm(@Nullable String host, @Nullable Boolean plainHttp, @Nullable String caFile) {
+    private record RegistryForm(
+            @Nullable String host,
+            @Nullable Boolean plainHttp,
+            @Nullable String caFile,
+            @Nullable String ca) {
         Registry settings() {
-            return new Registry(given(host, "registries.host"), or(plainHttp, false), optionalPath(caFile));
+            return new Registry(
+                    given(host, "registries.host"),
+                    or(plainHttp, false),
+                    optionalPath(caFile),
+                    Optional.ofNullable(ca).filter(pem -> !pem.isBlank()));
         }
     }
 

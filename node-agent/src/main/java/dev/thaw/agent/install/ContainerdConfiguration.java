@@ -20,16 +20,14 @@ import org.tomlj.TomlTable;
  *
  * @param imports directories of glob imports that exist, such as {@code /etc/containerd/conf.d}
  */
-record ContainerdConfiguration(
-        Path path, long version, TomlTable main, List<TomlTable> imported, List<Path> imports) {
+record ContainerdConfiguration(Path path, long version, TomlTable main, List<TomlTable> imported, List<Path> imports) {
     private static final List<String> RUNTIMES_V2 =
             List.of("plugins", "io.containerd.grpc.v1.cri", "containerd", "runtimes");
     private static final List<String> RUNTIMES_V3 =
             List.of("plugins", "io.containerd.cri.v1.runtime", "containerd", "runtimes");
     private static final List<String> SNAPSHOTTER_V2 =
             List.of("plugins", "io.containerd.grpc.v1.cri", "containerd", "snapshotter");
-    private static final List<String> SNAPSHOTTER_V3 =
-            List.of("plugins", "io.containerd.cri.v1.images", "snapshotter");
+    private static final List<String> SNAPSHOTTER_V3 = List.of("plugins", "io.containerd.cri.v1.images", "snapshotter");
     private static final List<String> UNPACK_CONFIG =
             List.of("plugins", "io.containerd.transfer.v1.local", "unpack_config");
 

@@ -84,8 +84,7 @@ public final class ContainerdInstaller {
         if (configuration.version() == 3 && !configuration.imports().isEmpty()) {
             return configuration.imports().getFirst().resolve(ContainerdConfiguration.DROP_IN);
         }
-        log.info(
-                "{} has no import that a drop-in could stand in: its end is edited instead", configuration.path());
+        log.info("{} has no import that a drop-in could stand in: its end is edited instead", configuration.path());
         return configuration.path();
     }
 
@@ -110,8 +109,7 @@ public final class ContainerdInstaller {
         new InstallRecord(file.toString(), existed, digest(wanted)).save(memory, original);
         DurableFile.replace(file, wanted);
         if (!existed) {
-            Files.setPosixFilePermissions(
-                    file, PosixFilePermissions.fromString("rw-r--r--"));
+            Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-r--r--"));
         }
         log.info("containerd is told of the snapshotter in {}", file);
         return true;
@@ -170,9 +168,13 @@ public final class ContainerdInstaller {
         var text = new StringBuilder();
         text.append("[proxy_plugins.").append(SNAPSHOTTER).append("]\n");
         text.append("type = \"snapshot\"\n");
-        text.append("address = ").append(TomlText.quoted(settings.socket().toString())).append('\n');
+        text.append("address = ")
+                .append(TomlText.quoted(settings.socket().toString()))
+                .append('\n');
         text.append("[proxy_plugins.").append(SNAPSHOTTER).append(".exports]\n");
-        text.append("root = ").append(TomlText.quoted(settings.root().toString())).append('\n');
+        text.append("root = ")
+                .append(TomlText.quoted(settings.root().toString()))
+                .append('\n');
         text.append("enable_remote_snapshot_annotations = \"true\"\n");
         for (var handler : settings.containerd().runtimeHandlers()) {
             text.append(twin(configuration, handler));
@@ -209,7 +211,11 @@ public final class ContainerdInstaller {
                 kept.append(line);
             }
         }
-        text.append(head).append(own).append(TomlText.quoted(SNAPSHOTTER)).append('\n').append(kept);
+        text.append(head)
+                .append(own)
+                .append(TomlText.quoted(SNAPSHOTTER))
+                .append('\n')
+                .append(kept);
         // containerd 2.0 to 2.2 look here for the snapshotter of a pull, whatever the runtime's own table says
         text.append(TomlText.header(List.of("plugins", "io.containerd.cri.v1.images", "runtime_platforms", name)));
         text.append("snapshotter = ").append(TomlText.quoted(SNAPSHOTTER)).append('\n');
@@ -221,8 +227,7 @@ public final class ContainerdInstaller {
                 [[plugins."io.containerd.transfer.v1.local".unpack_config]]
                 platform = "%s"
                 snapshotter = "%s"
-                """
-                .formatted(platform(), snapshotter);
+                """.formatted(platform(), snapshotter);
     }
 
     private static String platform() {

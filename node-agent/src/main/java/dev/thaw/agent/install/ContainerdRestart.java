@@ -40,13 +40,25 @@ public final class ContainerdRestart {
         switch (containerd.restart()) {
             case None -> log.warn("containerd's configuration changed: restart containerd for it to count");
             case Systemd -> {
-                run("nsenter", "--target", "1", "--mount", "--uts", "--ipc", "--net", "--pid", "--",
-                        "systemctl", "restart", "containerd.service");
+                run(
+                        "nsenter",
+                        "--target",
+                        "1",
+                        "--mount",
+                        "--uts",
+                        "--ipc",
+                        "--net",
+                        "--pid",
+                        "--",
+                        "systemctl",
+                        "restart",
+                        "containerd.service");
                 awaitAnswer();
             }
             case Signal -> {
                 var process = find();
-                log.info("containerd (process {}) is told to end; what started it is expected to start it again",
+                log.info(
+                        "containerd (process {}) is told to end; what started it is expected to start it again",
                         process.pid());
                 process.destroy();
                 awaitEnd(process);
@@ -60,12 +72,14 @@ public final class ContainerdRestart {
         process.getOutputStream().close();
         if (!process.waitFor(LIMIT.toSeconds(), TimeUnit.SECONDS)) {
             process.destroyForcibly();
-            throw new IOException("`%s` did not end within %d s".formatted(String.join(" ", command), LIMIT.toSeconds()));
+            throw new IOException(
+                    "`%s` did not end within %d s".formatted(String.join(" ", command), LIMIT.toSeconds()));
         }
         var output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
         if (process.exitValue() != 0) {
-            throw new IOException("`%s` failed with %d: %s; set containerd.restart to Signal or None where there is no systemd"
-                    .formatted(String.join(" ", command), process.exitValue(), output));
+            throw new IOException(
+                    "`%s` failed with %d: %s; set containerd.restart to Signal or None where there is no systemd"
+                            .formatted(String.join(" ", command), process.exitValue(), output));
         }
     }
 
@@ -75,7 +89,8 @@ public final class ContainerdRestart {
                 .filter(process -> "containerd".equals(comm(process.pid())))
                 .toList();
         var named = all.stream()
-                .filter(process -> commandLine(process.pid()).contains(containerd.configPath().toString()))
+                .filter(process -> commandLine(process.pid())
+                        .contains(containerd.configPath().toString()))
                 .toList();
         var candidates = named.isEmpty() ? all : named;
         if (candidates.size() != 1) {
@@ -122,8 +137,9 @@ public final class ContainerdRestart {
             }
             Thread.sleep(100);
         } while (System.nanoTime() < deadline);
-        throw new IOException("containerd does not answer on %s after its restart: look at its log"
-                .formatted(containerd.socket()), last.get());
+        throw new IOException(
+                "containerd does not answer on %s after its restart: look at its log".formatted(containerd.socket()),
+                last.get());
     }
 
     private Optional<IOException> connect() {

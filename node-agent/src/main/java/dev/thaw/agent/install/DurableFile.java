@@ -32,7 +32,8 @@ final class DurableFile {
             try {
                 Files.move(part, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
             } catch (FileSystemException busy) {
-                // the file is a mount of its own, as a bind mount of a single file is: it cannot be replaced, only rewritten
+                // the file is a mount of its own, as a bind mount of a single file is: it cannot be replaced, only
+                // rewritten
                 write(target, content, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING);
             }
             sync(target.toAbsolutePath().resolveSibling("."));

@@ -15,8 +15,8 @@ import java.util.Arrays;
  * </pre>
  */
 final class ManagedBlock {
-    private static final byte[] BEGIN = bytes(
-            "# BEGIN thaw: written by `thaw-agent install`, taken back by `thaw-agent uninstall`\n");
+    private static final byte[] BEGIN =
+            bytes("# BEGIN thaw: written by `thaw-agent install`, taken back by `thaw-agent uninstall`\n");
     /** Tells that the file did not end in a line feed, which the block had to add. */
     private static final byte[] BEGIN_MID_LINE = bytes(
             "# BEGIN thaw (no line feed before): written by `thaw-agent install`, taken back by `thaw-agent uninstall`\n");

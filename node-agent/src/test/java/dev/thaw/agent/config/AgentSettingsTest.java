@@ -18,9 +18,13 @@ class AgentSettingsTest {
     }
 
     @Test
+    void theDocumentedFileIsTheDefaults() throws IOException {
+        assertThat(AgentSettings.load(Path.of("../docs/agent.yaml"))).isEqualTo(AgentSettings.defaults());
+    }
+
+    @Test
     void readsEveryKey() throws IOException {
-        var settings = parse(
-                """
+        var settings = parse("""
                 root: /srv/thaw
                 socket: /run/t/agent.sock
                 holder: /run/t/holder.sock
@@ -47,11 +51,7 @@ class AgentSettingsTest {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            quoteCharacter = '"',
-            textBlock =
-                    """
+    @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
                     fetsh: {}                                        | fetsh
                     fetch: {paralelism: 3}                           | fetch.paralelism
                     driver: Quick                                    | driver

@@ -1,0 +1,219 @@
+package dev.thaw.agent;
+
+import dev.thaw.agent.cache.CacheSettings;
+import dev.thaw.agent.clock.ColdStart;
+import dev.thaw.agent.clock.ColdStartClock;
+import dev.thaw.agent.clock.ColdStartSink;
+import dev.thaw.agent.clock.Containerd;
+import dev.thaw.agent.config.AgentSettings;
+import dev.thaw.agent.fetch.FetchSettings;
+import dev.thaw.agent.fetch.OnFailure;
+import dev.thaw.agent.http.StatusServer;
+import dev.thaw.agent.image.ImageEntry;
+import dev.thaw.agent.image.ImageStore;
+import dev.thaw.agent.image.ImageTable;
+import dev.thaw.agent.mount.MountDriver;
+import dev.thaw.agent.node.ColdStartSpool;
+import dev.thaw.agent.node.NodeReporter;
+import dev.thaw.agent.node.NodeServiceConnection;
+import dev.thaw.agent.node.NodeState;
+import dev.thaw.agent.node.WatchedImages;
+import dev.thaw.agent.registry.NamedImages;
+import dev.thaw.agent.registry.RegistryClients;
+import dev.thaw.agent.snapshot.SnapshotRecords;
+import dev.thaw.agent.snapshot.SnapshotServer;
+import dev.thaw.agent.snapshot.SnapshotSettings;
+import dev.thaw.agent.snapshot.Snapshots;
+import dev.thaw.oci.CredentialSource;
+import dev.thaw.oci.DockerConfig;
+import dev.thaw.oci.Reference;
+import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
+import io.micrometer.core.instrument.binder.system.FileDescriptorMetrics;
+import io.micrometer.core.instrument.binder.system.ProcessorMetrics;
+import io.micrometer.core.instrument.binder.system.UptimeMetrics;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.atomic.AtomicReference;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The parts of the agent, put together. They start in the order in which they need each other, containerd's socket
+ * last: what it finds there works. They end the other way round.
+ */
+final class Agent implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(Agent.class);
+
+    /** How long what nobody reads must be quiet before a started image is filled. */
+    private static final Duration QUIET = Duration.ofSeconds(10);
+
+    private static final String VERSION = "0.1.0";
+
+    private final Deque<AutoCloseable> parts = new ArrayDeque<>();
+    private volatile List<String> unreadiness = List.of("the agent is starting");
+
+    private Agent() {}
+
+    /**
+     * Starts all that {@code thaw-agent serve} does.
+     *
+     * @throws AgentException when this node cannot serve lazy images
+     * @throws IOException when the configuration names what cannot be read, or a port that is taken
+     */
+    static Agent start(AgentSettings settings) throws AgentException, IOException {
+        var agent = new Agent();
+        try {
+            agent.build(settings);
+            return agent;
+        } catch (AgentException | IOException | RuntimeException e) {
+            agent.close();
+            throw e;
+        }
+    }
+
+    private void build(AgentSettings settings) throws AgentException, IOException {
+        Files.createDirectories(settings.root());
+        var metrics = metrics();
+        part(new StatusServer(
+                new InetSocketAddress(settings.http().address(), settings.http().port()), metrics, () -> unreadiness));
+
+        var nodeService = settings.nodeService().map(address -> part(new NodeServiceConnection(address)));
+        var dockerConfig = dockerConfig(settings);
+        var access = part(new RegistryClients(settings, entry -> credentials(nodeService, dockerConfig, entry)));
+        var driver = part(MountDriver.choose(settings.driver(), settings.root(), settings.holder(), metrics));
+
+        var images = part(new ImageStore(
+                settings.root(),
+                table(settings, nodeService, dockerConfig),
+                access,
+                cacheSettings(settings),
+                fetchSettings(settings),
+                driver,
+                metrics));
+
+        var containerd = part(new Containerd(settings.containerd().socket()));
+        var records = part(SnapshotRecords.open(settings.root().resolve("records.db")));
+        var late = new AtomicReference<Snapshots>();
+        var spool = nodeService.isEmpty()
+                ? Optional.<ColdStartSpool>empty()
+                : Optional.of(part(
+                        new ColdStartSpool(nodeService.get(), settings.root().resolve("cold-starts"))));
+        var clock =
+                part(new ColdStartClock(containerd, () -> late.get()::lazyRoot, images, sink(images, spool), metrics));
+        var snapshots = part(new Snapshots(
+                SnapshotSettings.in(settings.root().resolve("snapshots")), records, images, clock, Clock.systemUTC()));
+        late.set(snapshots);
+        snapshots.restore();
+        part(SnapshotServer.start(settings.socket(), snapshots, metrics));
+        clock.start();
+        if (nodeService.isPresent()) {
+            part(new NodeReporter(nodeService.get(), new NodeState(VERSION, images, driver, containerd)::report));
+        }
+        unreadiness = List.of();
+        log.info("serves containerd on {}", settings.socket());
+    }
+
+    private <T extends AutoCloseable> T part(T part) {
+        parts.push(part);
+        return part;
+    }
+
+    private PrometheusMeterRegistry metrics() {
+        var registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+        parts.push(registry::close);
+        new JvmMemoryMetrics().bindTo(registry);
+        var gc = part(new JvmGcMetrics());
+        gc.bindTo(registry);
+        new JvmThreadMetrics().bindTo(registry);
+        new ProcessorMetrics().bindTo(registry);
+        new FileDescriptorMetrics().bindTo(registry);
+        new UptimeMetrics().bindTo(registry);
+        return registry;
+    }
+
+    private ImageTable table(
+            AgentSettings settings, Optional<NodeServiceConnection> nodeService, List<CredentialSource> dockerConfig)
+            throws IOException {
+        var tables = new ArrayList<ImageTable>();
+        if (nodeService.isPresent()) {
+            tables.add(part(new WatchedImages(nodeService.get(), settings.root().resolve("images.pb"))));
+        }
+        if (!settings.images().isEmpty()) {
+            tables.add(part(new NamedImages(
+                    settings.images().stream().map(Reference::parse).toList(),
+                    RegistryClients.registrySettings(settings),
+                    CredentialSource.firstOf(dockerConfig),
+                    Clock.systemUTC())));
+        }
+        return artifact ->
+                tables.stream().flatMap(table -> table.find(artifact).stream()).findFirst();
+    }
+
+    private static List<CredentialSource> dockerConfig(AgentSettings settings) throws IOException {
+        var file = settings.credentials().dockerConfig();
+        return file.isEmpty() ? List.of() : List.of(DockerConfig.load(file.get()));
+    }
+
+    private static List<CredentialSource> credentials(
+            Optional<NodeServiceConnection> nodeService, List<CredentialSource> dockerConfig, ImageEntry image) {
+        var sources = new ArrayList<CredentialSource>();
+        nodeService
+                .filter(connection -> image.name().isPresent())
+                .ifPresent(connection -> sources.add(connection.credentialsFor(image, Clock.systemUTC())));
+        sources.addAll(dockerConfig);
+        return sources;
+    }
+
+    private static ColdStartSink sink(ImageStore images, Optional<ColdStartSpool> spool) {
+        return (ColdStart start) -> {
+            images.started(start.artifact());
+            spool.ifPresent(reports -> reports.report(start));
+        };
+    }
+
+    private static CacheSettings cacheSettings(AgentSettings settings) {
+        var cache = settings.cache();
+        return new CacheSettings(cache.path(), cache.maxSize().bytes(), cache.highWatermark(), cache.lowWatermark());
+    }
+
+    private static FetchSettings fetchSettings(AgentSettings settings) {
+        var fetch = settings.fetch();
+        return new FetchSettings(
+                fetch.parallelism(),
+                fetch.rangeSize().bytes(),
+                fetch.readTimeout().duration(),
+                switch (fetch.onFailure()) {
+                    case Block -> OnFailure.BLOCK;
+                    case Error -> OnFailure.ERROR;
+                },
+                fetch.retries(),
+                fetch.bandwidth().map(size -> OptionalLong.of(size.bytes())).orElse(OptionalLong.empty()),
+                QUIET);
+    }
+
+    @Override
+    public void close() {
+        unreadiness = List.of("the agent is ending");
+        while (!parts.isEmpty()) {
+            var part = parts.pop();
+            try {
+                part.close();
+            } catch (Exception e) {
+                log.warn("{} did not end well: {}", part.getClass().getSimpleName(), e.getMessage(), e);
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+package dev.thaw.agent;
+
+import dev.thaw.agent.config.AgentSettings;
+import dev.thaw.agent.install.ContainerdInstaller;
+import dev.thaw.agent.install.ContainerdRestart;
+import dev.thaw.agent.mount.Holder;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The program on each node. Exit codes: 0 well, 1 failed, 2 called wrongly. */
+@Command(
+        name = "thaw-agent",
+        mixinStandardHelpOptions = true,
+        version = "thaw-agent 0.1.0",
+        description = "Starts containers before their images are downloaded: containerd's snapshotter for lazy images.",
+        subcommands = {Main.Serve.class, Main.Install.class, Main.Uninstall.class, Main.Hold.class, Main.Wait.class})
+public final class Main implements Runnable {
+    private static final Logger log = LoggerFactory.getLogger(Main.class);
+
+    @Spec
+    @SuppressWarnings("NullAway.Init") // set by picocli
+    private CommandSpec spec;
+
+    public static void main(String[] args) {
+        System.exit(run(args));
+    }
+
+    static int run(String... args) {
+        return new CommandLine(new Main())
+                .setExecutionExceptionHandler((e, command, result) -> {
+                    log.error("{}", e.getMessage(), e);
+                    return 1;
+                })
+                .execute(args);
+    }
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "Say what to do: serve, install, uninstall, hold or wait.");
+    }
+
+    /** The configuration file that most commands take. */
+    private static final class Configuration {
+        private static final Path USUAL = Path.of("/etc/thaw/agent.yaml");
+
+        @Option(
+                names = "--config",
+                paramLabel = "FILE",
+                description = "Configuration file; default: /etc/thaw/agent.yaml where it exists, else the defaults.")
+        private @Nullable Path file;
+
+        AgentSettings load() throws IOException {
+            if (file != null) {
+                return AgentSettings.load(file);
+            }
+            return Files.exists(USUAL) ? AgentSettings.load(USUAL) : AgentSettings.defaults();
+        }
+    }
+
+    @Command(
+            name = "serve",
+            description = "Serves lazy images to the containerd of this node, until it is told to end.")
+    static final class Serve implements Callable<Integer> {
+        @CommandLine.Mixin
+        private final Configuration configuration = new Configuration();
+
+        @Override
+        public Integer call() throws Exception {
+            var agent = Agent.start(configuration.load());
+            var end = new CountDownLatch(1);
+            var ended = new CountDownLatch(1);
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+                end.countDown();
+                await(ended);
+            }));
+            end.await();
+            agent.close();
+            ended.countDown();
+            return 0;
+        }
+
+        private static void await(CountDownLatch latch) {
+            try {
+                latch.await();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    @Command(
+            name = "install",
+            description =
+                    "Tells containerd of the snapshotter and of the lazy runtime handlers, and restarts it if its configuration changed.")
+    static final class Install implements Callable<Integer> {
+        @CommandLine.Mixin
+        private final Configuration configuration = new Configuration();
+
+        @Override
+        public Integer call() throws Exception {
+            var settings = configuration.load();
+            if (new ContainerdInstaller(settings).install()) {
+                new ContainerdRestart(settings.containerd()).restart();
+            }
+            return 0;
+        }
+    }
+
+    @Command(
+            name = "uninstall",
+            description = "Gives containerd its configuration back, byte for byte, and restarts it if that changed it.")
+    static final class Uninstall implements Callable<Integer> {
+        @CommandLine.Mixin
+        private final Configuration configuration = new Configuration();
+
+        @Override
+        public Integer call() throws Exception {
+            var settings = configuration.load();
+            if (new ContainerdInstaller(settings).uninstall()) {
+                new ContainerdRestart(settings.containerd()).restart();
+            }
+            return 0;
+        }
+    }
+
+    @Command(
+            name = "hold",
+            description =
+                    "Keeps the descriptors of mounts while the agent restarts, so that running containers notice nothing. Does nothing else.")
+    static final class Hold implements Callable<Integer> {
+        @Option(
+                names = "--socket",
+                paramLabel = "SOCKET",
+                defaultValue = "/run/thaw/holder.sock",
+                description = "Where the agent finds it; default: ${DEFAULT-VALUE}.")
+        private Path socket = Path.of("/run/thaw/holder.sock");
+
+        @Override
+        public Integer call() throws Exception {
+            try (var holder = Holder.listen(socket)) {
+                holder.run();
+            }
+            return 0;
+        }
+    }
+
+    @Command(
+            name = "wait",
+            description =
+                    "Does nothing until it is told to end: the main container of a pod whose work is done by an init container.")
+    static final class Wait implements Callable<Integer> {
+        @Override
+        public Integer call() throws InterruptedException {
+            new CountDownLatch(1).await();
+            return 0;
+        }
+    }
+}

@@ -1,0 +1,54 @@
+package dev.thaw.agent.node;
+
+import dev.thaw.agent.clock.Containerd;
+import dev.thaw.agent.image.ImageStore;
+import dev.thaw.agent.mount.MountDriver;
+import dev.thaw.node.v1.NodeImage;
+import dev.thaw.node.v1.ReportNodeRequest;
+import io.grpc.StatusRuntimeException;
+import java.util.ArrayList;
+
+/** What {@link NodeReporter} tells of this node, looked up anew each time. */
+public final class NodeState {
+    private final String version;
+    private final ImageStore images;
+    private final MountDriver driver;
+    private final Containerd containerd;
+
+    /** @param version of the agent */
+    public NodeState(String version, ImageStore images, MountDriver driver, Containerd containerd) {
+        this.version = version;
+        this.images = images;
+        this.driver = driver;
+        this.containerd = containerd;
+    }
+
+    public ReportNodeRequest report() {
+        var problems = new ArrayList<>(images.problems());
+        var containerdVersion = "";
+        try {
+            containerdVersion = containerd.version();
+        } catch (StatusRuntimeException e) {
+            problems.add("containerd does not answer, so no start is timed: "
+                    + e.getStatus().getDescription());
+        }
+        var report = ReportNodeRequest.newBuilder()
+                .setAgentVersion(version)
+                .setContainerdVersion(containerdVersion)
+                .setKernelVersion(System.getProperty("os.version"))
+                .setDriver(driver.name())
+                .setDriverReason(driver.reason())
+                .setCacheBytes(images.cacheBytes())
+                .setCacheCapacityBytes(images.cacheCapacityBytes())
+                .addAllProblems(problems);
+        for (var image : images.states()) {
+            report.addImages(NodeImage.newBuilder()
+                    .setArtifactDigest(image.artifact().toString())
+                    .setCachedBytes(image.cachedBytes())
+                    .setTotalBytes(image.totalBytes())
+                    .setInUse(image.inUse())
+                    .setError(image.error()));
+        }
+        return report.build();
+    }
+}

@@ -1,0 +1,104 @@
+package dev.thaw.agent.registry;
+
+import dev.thaw.agent.image.BackgroundFetch;
+import dev.thaw.agent.image.ImageEntry;
+import dev.thaw.agent.image.ImageTable;
+import dev.thaw.oci.CredentialSource;
+import dev.thaw.oci.Digest;
+import dev.thaw.oci.ImageIndex;
+import dev.thaw.oci.Reference;
+import dev.thaw.oci.RegistryClient;
+import dev.thaw.oci.RegistrySettings;
+import java.io.IOException;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.ReentrantLock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The lazy images that the configuration file names, for a node without an operator. Their indexes are read when a
+ * layer names an artifact that is not known yet, so a tag may move while the agent runs; an image once known stays so.
+ */
+public final class NamedImages implements ImageTable, AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(NamedImages.class);
+    /** What marks the artifact manifest among the manifests of a lazy image. */
+    private static final String ARTIFACT_TYPE = "application/vnd.nydus.image.manifest.v1+json";
+
+    private static final Duration PAUSE = Duration.ofSeconds(5);
+
+    private final List<Reference> references;
+    private final RegistrySettings settings;
+    private final RegistryClient client;
+    private final Clock clock;
+    private final Map<Digest, ImageEntry> known = new ConcurrentHashMap<>();
+    private final ReentrantLock looking = new ReentrantLock();
+    private Instant nextLook = Instant.MIN;
+
+    public NamedImages(
+            List<Reference> references, RegistrySettings settings, CredentialSource credentials, Clock clock) {
+        this.references = List.copyOf(references);
+        this.settings = settings;
+        this.client = new RegistryClient(settings, credentials);
+        this.clock = clock;
+    }
+
+    @Override
+    public Optional<ImageEntry> find(Digest artifact) {
+        if (!known.containsKey(artifact)) {
+            look(artifact);
+        }
+        return Optional.ofNullable(known.get(artifact));
+    }
+
+    /** At most once in {@link #PAUSE}: a label that anybody can forge must not make us ask registries without end. */
+    private void look(Digest wanted) {
+        looking.lock();
+        try {
+            if (known.containsKey(wanted) || clock.instant().isBefore(nextLook)) {
+                return;
+            }
+            nextLook = clock.instant().plus(PAUSE);
+            for (var reference : references) {
+                learn(reference);
+            }
+        } finally {
+            looking.unlock();
+        }
+    }
+
+    private void learn(Reference reference) {
+        try {
+            if (!(client.manifest(reference) instanceof ImageIndex index)) {
+                log.warn("{} is not a lazy image: it is no index; convert it with `thaw-converter convert`", reference);
+                return;
+            }
+            index.manifests().stream()
+                    .filter(entry -> ARTIFACT_TYPE.equals(entry.artifactType()))
+                    .forEach(entry -> known.put(
+                            entry.digest(),
+                            new ImageEntry(
+                                    entry.digest(),
+                                    Reference.parse(reference.registry() + "/" + reference.repository()),
+                                    settings.plainHttpHosts().contains(reference.registry()),
+                                    BackgroundFetch.AFTER_READY,
+                                    List.of(),
+                                    Optional.empty(),
+                                    Optional.empty(),
+                                    Optional.empty(),
+                                    Optional.empty())));
+        } catch (IOException e) {
+            log.warn("{} cannot be looked up, its layers are not claimed: {}", reference, e.getMessage());
+        }
+    }
+
+    @Override
+    public void close() {
+        client.close();
+    }
+}

@@ -1,0 +1,98 @@
+package dev.thaw.agent.registry;
+
+import dev.thaw.agent.config.AgentSettings;
+import dev.thaw.agent.image.ImageEntry;
+import dev.thaw.agent.image.RegistryAccess;
+import dev.thaw.oci.CredentialSource;
+import dev.thaw.oci.Digest;
+import dev.thaw.oci.Mirror;
+import dev.thaw.oci.RegistryClient;
+import dev.thaw.oci.RegistrySettings;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
+
+/** One client for each image: each has its own credentials, so that no token of one serves another. */
+public final class RegistryClients implements RegistryAccess, AutoCloseable {
+    private final RegistrySettings settings;
+    private final Function<ImageEntry, List<CredentialSource>> credentials;
+    private final Map<Digest, RegistryClient> clients = new ConcurrentHashMap<>();
+
+    /**
+     * @param credentials where credentials for an image may come from; the first that knows any is taken
+     * @throws IOException when a CA in the settings cannot be read
+     */
+    public RegistryClients(AgentSettings settings, Function<ImageEntry, List<CredentialSource>> credentials)
+            throws IOException {
+        this.settings = registrySettings(settings);
+        this.credentials = credentials;
+    }
+
+    @Override
+    public RegistryClient client(ImageEntry image) {
+        return clients.computeIfAbsent(image.artifact(), digest -> {
+            var sources = credentials.apply(image);
+            var reach = image.plainHttp()
+                    ? settings.withPlainHttp(image.repository().registry())
+                    : settings;
+            return new RegistryClient(reach, CredentialSource.firstOf(sources));
+        });
+    }
+
+    /** How registries are reached, as the configuration says. */
+    public static RegistrySettings registrySettings(AgentSettings settings) throws IOException {
+        var result = RegistrySettings.defaults();
+        result = result.withTimeouts(
+                        result.connectTimeout(),
+                        settings.fetch().timeout().duration(),
+                        settings.fetch().timeout().duration())
+                .withRetries(settings.fetch().retries(), result.firstPause(), result.longestPause());
+        for (var registry : settings.registries()) {
+            if (registry.plainHttp()) {
+                result = result.withPlainHttp(registry.host());
+            }
+            if (registry.caFile().isPresent()) {
+                result = result.withAuthorities(registry.caFile().get());
+            }
+            if (registry.ca().isPresent()) {
+                result = result.withAuthorities(
+                        certificates(registry.host(), registry.ca().get()));
+            }
+        }
+        for (var mirror : settings.mirrors()) {
+            var endpoints = new ArrayList<Mirror>();
+            for (var endpoint : mirror.endpoints()) {
+                endpoints.add(new Mirror(URI.create(endpoint)));
+            }
+            result = result.withMirrors(mirror.host(), endpoints);
+        }
+        return result;
+    }
+
+    private static List<X509Certificate> certificates(String host, String pem) throws IOException {
+        try {
+            var found = new ArrayList<X509Certificate>();
+            for (var certificate : CertificateFactory.getInstance("X.509")
+                    .generateCertificates(new ByteArrayInputStream(pem.getBytes(StandardCharsets.US_ASCII)))) {
+                found.add((X509Certificate) certificate);
+            }
+            return found;
+        } catch (CertificateException e) {
+            throw new IOException("the CA of registry %s is not PEM: %s".formatted(host, e.getMessage()), e);
+        }
+    }
+
+    @Override
+    public void close() {
+        clients.values().forEach(RegistryClient::close);
+    }
+}
