@@ -20,6 +20,10 @@ final class Chart {
     /** The oldest Kubernetes that the chart is made for. */
     static final String OLDEST = "1.28.0";
 
+    private static final String HOOK = "helm.sh/hook";
+    private static final String DISARMED = "helm.sh/disarmed-hook";
+    private static final Path COPY = copyWithoutHooks();
+
     private Chart() {}
 
     static LintResult lint() {
@@ -32,13 +36,14 @@ final class Chart {
             var file = Files.createTempFile("values", ".yaml");
             try {
                 Files.writeString(file, values);
-                var text = new Helm(FOLDER)
+                var text = new Helm(COPY)
                         .template()
                         .withName("thaw")
                         .withNamespace(NAMESPACE)
                         .withKubeVersion(OLDEST)
                         .withValuesFile(file)
-                        .call();
+                        .call()
+                        .replace(DISARMED, HOOK);
                 return new Manifests(parse(text), text);
             } finally {
                 Files.delete(file);
@@ -71,5 +76,20 @@ final class Chart {
             }
         }
         return objects;
+    }
+
+    /** Helm leaves hooks out of what it renders here: so what is rendered is a copy in which they are ordinary objects. */
+    private static Path copyWithoutHooks() {
+        try (var files = Files.walk(FOLDER)) {
+            var copy = Files.createTempDirectory(Path.of("target"), "chart").toAbsolutePath();
+            for (var file : files.filter(Files::isRegularFile).toList()) {
+                var target = copy.resolve(FOLDER.relativize(file));
+                Files.createDirectories(target.getParent());
+                Files.writeString(target, Files.readString(file).replace(HOOK, DISARMED));
+            }
+            return copy;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 }
