@@ -139,7 +139,8 @@ public final class CachedBlob {
     /** Takes a layout that knows more chunks, and the same of those that were known. */
     public void learn(ChunkLayout wider) {
         if (wider.count() != layout.count()) {
-            throw new IllegalArgumentException("blob %s has %d chunks, not %d".formatted(id, layout.count(), wider.count()));
+            throw new IllegalArgumentException(
+                    "blob %s has %d chunks, not %d".formatted(id, layout.count(), wider.count()));
         }
         layout = wider;
     }

@@ -211,7 +211,8 @@ public final class DiskChunkStore implements AutoCloseable {
             int batch = 0;
             while (next < candidates.size() && batch < VICTIMS_AT_ONCE && used.get() - planned > target) {
                 var candidate = candidates.get(next++);
-                victims.computeIfAbsent(candidate.blob, blob -> new ArrayList<>()).add(candidate.chunk);
+                victims.computeIfAbsent(candidate.blob, blob -> new ArrayList<>())
+                        .add(candidate.chunk);
                 planned += candidate.blob.layout().footprint(candidate.chunk);
                 batch++;
             }

@@ -8,4 +8,7 @@ import java.io.InputStream;
 public interface BlobOrigin {
     /** The stored bytes of a range, exactly; every read of the stream has a deadline. */
     InputStream range(long offset, long length) throws IOException;
+
+    /** What a stream of this origin delivered was wrong; the next one should come from elsewhere, if there is an elsewhere. */
+    default void distrust(InputStream delivered) {}
 }

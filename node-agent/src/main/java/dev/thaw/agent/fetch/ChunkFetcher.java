@@ -73,9 +73,7 @@ public final class ChunkFetcher implements AutoCloseable {
     }
 
     private static long averageChunkBytes(StoredChunks chunks) {
-        return chunks.count() == 0
-                ? 1
-                : Math.max(1, chunks.offset(chunks.count() - 1) / Math.max(1, chunks.count()));
+        return chunks.count() == 0 ? 1 : Math.max(1, chunks.offset(chunks.count() - 1) / Math.max(1, chunks.count()));
     }
 
     /** @param discard whether the blob leaves the disk, unless another image has it open */

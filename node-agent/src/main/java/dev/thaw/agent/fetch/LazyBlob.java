@@ -74,7 +74,12 @@ public final class LazyBlob implements Device {
         int first = firstChunk(offset);
         int last = lastChunk(offset, length);
         var ahead = pattern.observe(first, last);
-        blob.request(first, last, ahead.isEmpty() ? last : Math.min(ahead.to(), chunkCount() - 1), FetchReason.DEMAND, traffic);
+        blob.request(
+                first,
+                last,
+                ahead.isEmpty() ? last : Math.min(ahead.to(), chunkCount() - 1),
+                FetchReason.DEMAND,
+                traffic);
         try {
             for (int chunk = first; chunk <= last; chunk++) {
                 copy(chunk, offset, length, target, begun);
@@ -155,11 +160,10 @@ public final class LazyBlob implements Device {
         var settings = fetcher.settings();
         while (true) {
             long waited = System.nanoTime() - begun;
-            long patience =
-                    switch (settings.onFailure()) {
-                        case BLOCK -> TimeUnit.SECONDS.toNanos(COMPLAINT_SECONDS);
-                        case ERROR -> settings.readTimeout().toNanos() - waited;
-                    };
+            long patience = switch (settings.onFailure()) {
+                case BLOCK -> TimeUnit.SECONDS.toNanos(COMPLAINT_SECONDS);
+                case ERROR -> settings.readTimeout().toNanos() - waited;
+            };
             try {
                 return flight.landed.get(Math.max(patience, 0), TimeUnit.NANOSECONDS);
             } catch (TimeoutException e) {

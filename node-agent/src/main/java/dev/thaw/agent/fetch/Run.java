@@ -102,7 +102,11 @@ final class Run implements Runnable {
                 }
                 if (now - complained >= COMPLAINT_INTERVAL.toNanos()) {
                     complained = now;
-                    LOG.warn("{} has been waited for since {} s: {}", this, (now - begun) / 1_000_000_000L, e.getMessage());
+                    LOG.warn(
+                            "{} has been waited for since {} s: {}",
+                            this,
+                            (now - begun) / 1_000_000_000L,
+                            e.getMessage());
                 }
             }
             fetcher.time().sleep(pause(attempt));
@@ -150,10 +154,10 @@ final class Run implements Runnable {
                 var flight = flights.get(next);
                 int length = chunks.storedLength(flight.chunk);
                 response.skipNBytes(chunks.storedOffset(flight.chunk) - position);
-                position = chunks.storedOffset(flight.chunk) + length;
                 try (var stored = fetcher.buffers().take(length)) {
                     receive(response, stored.memory(), length, flight);
-                    land(flight, stored.memory().asSlice(0, length), reason);
+                    land(flight, stored.memory().asSlice(0, length), reason, () -> origin.distrust(response));
+                    position = chunks.storedOffset(flight.chunk) + length;
                 }
             }
         }
@@ -178,9 +182,11 @@ final class Run implements Runnable {
     }
 
     /** Hands over a chunk whose stored bytes are complete; where they are wrong, asks for them once more. */
-    private void land(Flight flight, MemorySegment stored, FetchReason reason) throws IOException, InterruptedException {
+    private void land(Flight flight, MemorySegment stored, FetchReason reason, Runnable distrust)
+            throws IOException, InterruptedException {
         var landed = accept(flight.chunk, stored);
         if (landed == null) {
+            distrust.run();
             fetcher.metrics().corrupt();
             LOG.error(
                     "chunk {} of blob {} came with a wrong digest; it is not served, and asked for once more",
@@ -198,7 +204,8 @@ final class Run implements Runnable {
                     blob.id());
             blob.failed(
                     flight,
-                    new ChunkUnavailable("chunk %d of blob %s is corrupt at its source".formatted(flight.chunk, blob.id())));
+                    new ChunkUnavailable(
+                            "chunk %d of blob %s is corrupt at its source".formatted(flight.chunk, blob.id())));
         } else {
             blob.landed(flight, landed);
         }
@@ -217,7 +224,8 @@ final class Run implements Runnable {
     }
 
     /** Decodes, checks and keeps a chunk. Null when it is not what its digest says. */
-    private Flight.@org.jspecify.annotations.Nullable Landed accept(int chunk, MemorySegment stored) throws IOException {
+    private Flight.@org.jspecify.annotations.Nullable Landed accept(int chunk, MemorySegment stored)
+            throws IOException {
         var chunks = blob.chunks();
         int length = chunks.length(chunk);
         try (var buffer = fetcher.buffers().take(length)) {

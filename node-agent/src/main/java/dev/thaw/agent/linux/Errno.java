@@ -26,27 +26,26 @@ public final class Errno {
 
     /** {@code ENOENT (2)} for a number that is known here, {@code errno 77} for one that is not. */
     public static String name(int errno) {
-        var name =
-                switch (errno) {
-                    case EPERM -> "EPERM";
-                    case ENOENT -> "ENOENT";
-                    case EINTR -> "EINTR";
-                    case EIO -> "EIO";
-                    case ENXIO -> "ENXIO";
-                    case EAGAIN -> "EAGAIN";
-                    case EBUSY -> "EBUSY";
-                    case EEXIST -> "EEXIST";
-                    case ENODEV -> "ENODEV";
-                    case ENOTDIR -> "ENOTDIR";
-                    case EINVAL -> "EINVAL";
-                    case ENOSPC -> "ENOSPC";
-                    case EROFS -> "EROFS";
-                    case ENOSYS -> "ENOSYS";
-                    case EOPNOTSUPP -> "EOPNOTSUPP";
-                    case ENOTCONN -> "ENOTCONN";
-                    case EDQUOT -> "EDQUOT";
-                    default -> "";
-                };
+        var name = switch (errno) {
+            case EPERM -> "EPERM";
+            case ENOENT -> "ENOENT";
+            case EINTR -> "EINTR";
+            case EIO -> "EIO";
+            case ENXIO -> "ENXIO";
+            case EAGAIN -> "EAGAIN";
+            case EBUSY -> "EBUSY";
+            case EEXIST -> "EEXIST";
+            case ENODEV -> "ENODEV";
+            case ENOTDIR -> "ENOTDIR";
+            case EINVAL -> "EINVAL";
+            case ENOSPC -> "ENOSPC";
+            case EROFS -> "EROFS";
+            case ENOSYS -> "ENOSYS";
+            case EOPNOTSUPP -> "EOPNOTSUPP";
+            case ENOTCONN -> "ENOTCONN";
+            case EDQUOT -> "EDQUOT";
+            default -> "";
+        };
         return name.isEmpty() ? "errno " + errno : name + " (" + errno + ")";
     }
 }

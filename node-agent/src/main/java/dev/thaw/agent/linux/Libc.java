@@ -59,8 +59,8 @@ public final class Libc {
     private static final MethodHandle MOUNT =
             function("mount", JAVA_INT, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS);
     private static final MethodHandle UMOUNT2 = function("umount2", JAVA_INT, ADDRESS, JAVA_INT);
-    private static final MethodHandle SYSCALL5 = variadic(
-            "syscall", 1, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    private static final MethodHandle SYSCALL5 =
+            variadic("syscall", 1, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
 
     private Libc() {}
 
@@ -188,8 +188,7 @@ public final class Libc {
             return checked(
                     "open " + path,
                     result(
-                            (int) OPEN.invokeExact(
-                                    state, arena.allocateFrom(path.toString()), flags | O_CLOEXEC, 0600),
+                            (int) OPEN.invokeExact(state, arena.allocateFrom(path.toString()), flags | O_CLOEXEC, 0600),
                             state));
         } catch (SystemCallFailed e) {
             throw e;

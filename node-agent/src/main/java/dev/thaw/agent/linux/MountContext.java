@@ -59,8 +59,7 @@ public final class MountContext implements AutoCloseable {
     /** Makes the file system, read-only, and puts it on {@code target}. */
     public void mountReadOnly(Path target) throws SystemCallFailed {
         configure("create", CMD_CREATE, MemorySegment.NULL, MemorySegment.NULL);
-        int mount = (int)
-                Libc.syscall("fsmount " + type, FSMOUNT, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY, 0, 0);
+        int mount = (int) Libc.syscall("fsmount " + type, FSMOUNT, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY, 0, 0);
         try (var arena = Arena.ofConfined()) {
             var empty = arena.allocateFrom("");
             var path = arena.allocateFrom(target.toString());

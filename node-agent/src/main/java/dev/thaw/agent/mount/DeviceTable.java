@@ -71,9 +71,8 @@ final class DeviceTable {
     }
 
     void remove(String image) throws IOException {
-        var left = content.devices.stream()
-                .filter(row -> !row.image.equals(image))
-                .toList();
+        var left =
+                content.devices.stream().filter(row -> !row.image.equals(image)).toList();
         if (left.size() != content.devices.size()) {
             write(new Content(content.next, left));
         }

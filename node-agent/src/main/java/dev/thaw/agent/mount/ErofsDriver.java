@@ -35,6 +35,7 @@ public final class ErofsDriver implements MountDriver {
     private final HeldDescriptors holder;
     private final String session;
     private final boolean held;
+    private final String reason;
     private final ReentrantLock lock = new ReentrantLock();
     private final Set<String> mounted = new HashSet<>();
 
@@ -45,7 +46,8 @@ public final class ErofsDriver implements MountDriver {
             FlatFuse fuse,
             HeldDescriptors holder,
             String session,
-            boolean held) {
+            boolean held,
+            String reason) {
         this.settings = settings;
         this.table = table;
         this.files = files;
@@ -53,20 +55,25 @@ public final class ErofsDriver implements MountDriver {
         this.holder = holder;
         this.session = session;
         this.held = held;
+        this.reason = reason;
     }
 
-    /** Takes over the devices of the process before, or begins with none. */
-    public static ErofsDriver start(ErofsSettings settings, ChunkBuffers buffers, MeterRegistry registry)
+    /**
+     * Takes over the devices of the process before, or begins with none.
+     *
+     * @param reason why this driver was chosen
+     */
+    public static ErofsDriver start(ErofsSettings settings, ChunkBuffers buffers, MeterRegistry registry, String reason)
             throws MountFailed {
         try {
-            return startOrThrow(settings, buffers, registry);
+            return startOrThrow(settings, buffers, registry, reason);
         } catch (IOException e) {
             throw new MountFailed(settings.devices(), "devices cannot be served: " + e.getMessage(), e);
         }
     }
 
-    private static ErofsDriver startOrThrow(ErofsSettings settings, ChunkBuffers buffers, MeterRegistry registry)
-            throws IOException {
+    private static ErofsDriver startOrThrow(
+            ErofsSettings settings, ChunkBuffers buffers, MeterRegistry registry, String reason) throws IOException {
         Files.createDirectories(settings.mounts());
         var table = DeviceTable.open(settings.deviceTable());
         var files = new DeviceFiles();
@@ -81,7 +88,7 @@ public final class ErofsDriver implements MountDriver {
             var taken = takeOver(settings, files, buffers, metrics, holder, session);
             if (taken != null) {
                 LOG.info("took the devices of the last process over; running containers go on");
-                return new ErofsDriver(settings, table, files, taken, holder, session, true);
+                return new ErofsDriver(settings, table, files, taken, holder, session, true, reason);
             }
         }
         // Whatever is mounted reads from devices that have ended.
@@ -94,7 +101,7 @@ public final class ErofsDriver implements MountDriver {
                     "no holder at {}: containers on lazy images will see input/output errors when this process ends",
                     settings.holder());
         }
-        return new ErofsDriver(settings, table, files, fresh, holder, session, held);
+        return new ErofsDriver(settings, table, files, fresh, holder, session, held, reason);
     }
 
     private static @org.jspecify.annotations.Nullable FlatFuse takeOver(
@@ -131,6 +138,11 @@ public final class ErofsDriver implements MountDriver {
     }
 
     @Override
+    public String reason() {
+        return reason;
+    }
+
+    @Override
     public boolean survivesRestart() {
         return held;
     }
@@ -159,8 +171,7 @@ public final class ErofsDriver implements MountDriver {
 
     private void mount(MountableImage image, Path point) throws IOException {
         var rows = table.of(
-                image.name(),
-                image.devices().stream().map(Device::sizeBytes).toList());
+                image.name(), image.devices().stream().map(Device::sizeBytes).toList());
         for (var row : rows) {
             files.serve(row.number(), image.devices().get(row.index()));
         }

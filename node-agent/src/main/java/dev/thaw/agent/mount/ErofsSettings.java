@@ -10,8 +10,7 @@ import java.nio.file.Path;
  * @param readAheadKiB of each image's mount: larger is better for sequential reads and worse for random faults
  * @param threads that take requests from the kernel
  */
-public record ErofsSettings(
-        Path mounts, Path devices, Path deviceTable, Path holder, int readAheadKiB, int threads) {
+public record ErofsSettings(Path mounts, Path devices, Path deviceTable, Path holder, int readAheadKiB, int threads) {
     /** What was measured to be best for most. */
     public static ErofsSettings under(Path root, Path holder) {
         return new ErofsSettings(

@@ -1,7 +1,6 @@
 package dev.thaw.agent.mount;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.thaw.agent.fetch.ChunkBuffers;
 import dev.thaw.agent.linux.Errno;

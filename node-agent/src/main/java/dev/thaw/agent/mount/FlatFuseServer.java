@@ -61,7 +61,8 @@ final class FlatFuseServer implements Runnable {
                 return;
             }
             if (n < 0) {
-                // ENOENT: the request was interrupted while we took it. Others pass as well, or come again and are seen then.
+                // ENOENT: the request was interrupted while we took it. Others pass as well, or come again and are seen
+                // then.
                 if (n != -Errno.EINTR && n != -Errno.EAGAIN && n != -Errno.ENOENT) {
                     LOG.error("reading a request from the kernel failed: {}", Errno.name((int) -n));
                     return;

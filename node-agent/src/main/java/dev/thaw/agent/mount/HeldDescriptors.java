@@ -53,7 +53,8 @@ final class HeldDescriptors {
                 if (answer.descriptor() >= 0) {
                     Libc.close(answer.descriptor());
                 }
-                throw new IOException("the holder at %s answered '%s' to '%s'".formatted(socket, answer.text(), request));
+                throw new IOException(
+                        "the holder at %s answered '%s' to '%s'".formatted(socket, answer.text(), request));
             }
             return answer;
         }

@@ -38,6 +38,13 @@ public final class Holder implements AutoCloseable {
         this.socket = socket;
     }
 
+    /** Holds descriptors at that socket for ever. */
+    public static void serve(Path path) throws IOException {
+        try (var holder = listen(path)) {
+            holder.run();
+        }
+    }
+
     /** @throws IOException also when a holder serves at that path already */
     public static Holder listen(Path path) throws IOException {
         if (new HeldDescriptors(path).isThere()) {

@@ -1,13 +1,30 @@
 package dev.thaw.agent.mount;
 
+import dev.thaw.agent.AgentException;
 import dev.thaw.agent.AgentException.MountFailed;
+import dev.thaw.agent.config.AgentSettings.Driver;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.nio.file.Path;
 import java.util.Set;
 
 /** One way to make an image a mounted tree. Safe for use by many threads. */
 public interface MountDriver extends AutoCloseable {
+    /**
+     * The driver that the configuration asks for, or the best one that works here.
+     *
+     * @param root the agent's directory; images are mounted in {@code mounts} below it
+     * @param holder socket of the process that keeps mounts alive
+     * @throws AgentException when the driver that was asked for, or every driver, does not work here
+     */
+    static MountDriver choose(Driver choice, Path root, Path holder, MeterRegistry registry) throws AgentException {
+        return DriverChoice.make(choice, root, holder, registry);
+    }
+
     /** {@code erofs} or {@code fuse}. */
     String name();
+
+    /** Why this driver and no other, in a sentence for people. */
+    String reason();
 
     /** Whether containers go on reading when this process ends and another one takes its place. */
     boolean survivesRestart();

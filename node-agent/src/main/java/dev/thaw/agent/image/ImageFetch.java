@@ -1,0 +1,97 @@
+package dev.thaw.agent.image;
+
+import dev.thaw.oci.Descriptor;
+import dev.thaw.oci.ImageManifest;
+import dev.thaw.oci.RegistryClient;
+import dev.thaw.rafs.Bootstrap;
+import dev.thaw.rafs.BootstrapChecker;
+import dev.thaw.rafs.CorruptImageException;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/** Brings what an image needs to be mounted from its registry: artifact manifest and bootstrap. Both are checked whole. */
+final class ImageFetch {
+    private static final String ARTIFACT_TYPE = "application/vnd.nydus.image.manifest.v1+json";
+    private static final String BOOTSTRAP_ANNOTATION = "containerd.io/snapshot/nydus-bootstrap";
+    private static final String LAYERS_ANNOTATION = "thaw.dev/layers";
+    private static final Duration LONGEST_CHECK = Duration.ofSeconds(60);
+
+    private ImageFetch() {}
+
+    static StoredImage fetch(Path images, ImageEntry entry, RegistryClient client)
+            throws IOException, CorruptImageException {
+        var reference = entry.repository().withDigest(entry.artifact());
+        if (!(client.manifest(reference) instanceof ImageManifest manifest)
+                || !ARTIFACT_TYPE.equals(manifest.artifactType())) {
+            throw new IOException(reference + " is no manifest of a lazy image");
+        }
+        var layer = bootstrapLayer(manifest);
+        return StoredImage.write(images, entry, layers(manifest), manifest.bytes(), file -> {
+            try (var content = client.blob(entry.repository(), layer)) {
+                BootstrapLayer.extract(content, file);
+            }
+            check(file, manifest);
+        });
+    }
+
+    private static Descriptor bootstrapLayer(ImageManifest manifest) throws IOException {
+        if (manifest.layers().isEmpty()) {
+            throw new IOException("artifact " + manifest.digest() + " has no layers");
+        }
+        var last = manifest.layers().getLast();
+        if (!"true".equals(last.annotations().get(BOOTSTRAP_ANNOTATION))) {
+            throw new IOException("the last layer of artifact " + manifest.digest() + " is no bootstrap");
+        }
+        return last;
+    }
+
+    /** Layers of the lazy manifest: those of the source, and the marker before them. */
+    private static int layers(ImageManifest manifest) throws IOException {
+        var text = manifest.annotations().get(LAYERS_ANNOTATION);
+        try {
+            return Integer.parseInt(text == null ? "" : text) + 1;
+        } catch (NumberFormatException e) {
+            throw new IOException(
+                    "artifact %s says '%s' in its annotation %s, which is no number"
+                            .formatted(manifest.digest(), text, LAYERS_ANNOTATION),
+                    e);
+        }
+    }
+
+    /** Walks the whole bootstrap before the kernel sees any of it, for no longer than is reasonable. */
+    private static void check(Path file, ImageManifest manifest) throws IOException {
+        var task = new FutureTask<>(() -> {
+            try (var bootstrap = Bootstrap.open(file)) {
+                BootstrapChecker.check(bootstrap);
+                var named = new HashSet<String>();
+                manifest.layers().forEach(layer -> named.add(layer.digest().hex()));
+                for (var blob : bootstrap.blobs()) {
+                    if (!named.contains(blob.id())) {
+                        throw new CorruptImageException(
+                                bootstrap.name(), -1, "blob " + blob.id() + " is no layer of its manifest");
+                    }
+                }
+            }
+            return file;
+        });
+        var thread = Thread.ofVirtual().name("bootstrap-check").start(task);
+        try {
+            task.get(LONGEST_CHECK.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            thread.interrupt();
+            Thread.currentThread().interrupt();
+            throw new IOException("the check of " + file + " was interrupted", e);
+        } catch (TimeoutException e) {
+            thread.interrupt();
+            throw new IOException("the check of %s took more than %s".formatted(file, LONGEST_CHECK), e);
+        } catch (ExecutionException e) {
+            throw new IOException("the bootstrap is refused: " + e.getCause().getMessage(), e);
+        }
+    }
+}

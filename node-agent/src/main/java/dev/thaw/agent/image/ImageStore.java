@@ -1,0 +1,368 @@
+package dev.thaw.agent.image;
+
+import dev.thaw.agent.AgentException;
+import dev.thaw.agent.AgentException.MountFailed;
+import dev.thaw.agent.AgentException.StorageFailed;
+import dev.thaw.agent.AgentException.UnknownImage;
+import dev.thaw.agent.cache.CacheSettings;
+import dev.thaw.agent.cache.DiskChunkStore;
+import dev.thaw.agent.fetch.ChunkFetcher;
+import dev.thaw.agent.fetch.FetchSettings;
+import dev.thaw.agent.mount.MountDriver;
+import dev.thaw.oci.Digest;
+import dev.thaw.rafs.ChunkDecoder;
+import dev.thaw.rafs.CorruptImageException;
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The lazy images of this node. An image is <em>open</em> from its first claim until its release: its bootstrap is on disk
+ * and checked, its blobs can be read. It is <em>mounted</em> from the first container on.
+ */
+public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ImageStore.class);
+    private static final Duration LONGEST_OPENING = Duration.ofMinutes(2);
+    /** Every layer of an image asks; one failure answers for all of a pull. */
+    private static final Duration FAILURE_HOLDS = Duration.ofSeconds(5);
+
+    private final Path images;
+    private final ImageTable table;
+    private final RegistryAccess access;
+    private final MountDriver driver;
+    private final DiskChunkStore store;
+    private final ChunkFetcher fetcher;
+    private final ChunkDecoder decoder = new ChunkDecoder();
+    private final ExecutorService work = Executors.newVirtualThreadPerTaskExecutor();
+    private final Map<Digest, CompletableFuture<OpenImage>> open = new ConcurrentHashMap<>();
+    private final Map<Digest, Failure> failures = new ConcurrentHashMap<>();
+    private final Counter claimed;
+    private final Counter refused;
+
+    private record Failure(long atNanos, String message) {}
+
+    /**
+     * @param root the agent's directory; images are in {@code images} below it
+     * @param driver is closed by whoever made it, after this store
+     * @throws StorageFailed when the cache's directory cannot be used
+     */
+    public ImageStore(
+            Path root,
+            ImageTable table,
+            RegistryAccess access,
+            CacheSettings cache,
+            FetchSettings fetch,
+            MountDriver driver,
+            MeterRegistry registry)
+            throws StorageFailed {
+        images = root.resolve("images");
+        this.table = table;
+        this.access = access;
+        this.driver = driver;
+        try {
+            Files.createDirectories(images);
+            store = new DiskChunkStore(cache, registry);
+        } catch (IOException e) {
+            throw new StorageFailed(cache.directory(), "the cache cannot be used: " + e.getMessage(), false, e);
+        }
+        fetcher = new ChunkFetcher(fetch, store, registry);
+        claimed = claims(registry, "claimed");
+        refused = claims(registry, "refused");
+        Gauge.builder("thaw.images", open, Map::size)
+                .description("Lazy images on this node")
+                .register(registry);
+    }
+
+    private static Counter claims(MeterRegistry registry, String outcome) {
+        return Counter.builder("thaw.image.claims")
+                .tag("outcome", outcome)
+                .description("Layers of images that asked to be lazy")
+                .register(registry);
+    }
+
+    @Override
+    public boolean claim(Digest artifact) {
+        try {
+            var failure = failures.get(artifact);
+            if (failure != null && System.nanoTime() - failure.atNanos < FAILURE_HOLDS.toNanos()) {
+                throw new UnknownImage(artifact, failure.message);
+            }
+            var image = opened(artifact);
+            failures.remove(artifact);
+            image.prefetch();
+            claimed.increment();
+            return true;
+        } catch (AgentException e) {
+            failures.putIfAbsent(artifact, new Failure(System.nanoTime(), String.valueOf(e.getMessage())));
+            failures.computeIfPresent(
+                    artifact,
+                    (key, old) -> System.nanoTime() - old.atNanos < FAILURE_HOLDS.toNanos()
+                            ? old
+                            : new Failure(System.nanoTime(), String.valueOf(e.getMessage())));
+            refused.increment();
+            LOG.warn("image {} is not claimed and will be pulled as usual: {}", artifact, e.getMessage());
+            return false;
+        }
+    }
+
+    @Override
+    public int layers(Digest artifact) throws AgentException {
+        return opened(artifact).layers();
+    }
+
+    @Override
+    public Path mount(Digest artifact) throws AgentException {
+        var image = opened(artifact);
+        image.lock().lock();
+        try {
+            var root = driver.mount(image.mountable());
+            image.mounted(true);
+            image.error("");
+            image.prefetch();
+            image.fillAfterMount();
+            return root;
+        } catch (MountFailed e) {
+            image.error(String.valueOf(e.getMessage()));
+            throw e;
+        } finally {
+            image.lock().unlock();
+        }
+    }
+
+    /** The first container of the image has started: filling that waits for that may begin. */
+    public void started(Digest artifact) {
+        present(artifact).ifPresent(OpenImage::fillAfterStart);
+    }
+
+    @Override
+    public void release(Digest artifact) {
+        var opening = open.remove(artifact);
+        if (opening != null) {
+            work.execute(() -> {
+                try {
+                    var image = opening.get(LONGEST_OPENING.toMillis(), TimeUnit.MILLISECONDS);
+                    discard(image);
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                } catch (ExecutionException | TimeoutException e) {
+                    LOG.debug("image {} was released and had never been opened", artifact);
+                }
+            });
+        }
+    }
+
+    private void discard(OpenImage image) {
+        image.stop();
+        try {
+            driver.unmount(image.name());
+        } catch (MountFailed e) {
+            LOG.error("image {} was released and cannot be unmounted: {}", image.name(), e.getMessage());
+        }
+        image.mounted(false);
+        try {
+            image.close(true);
+            // A claim that came meanwhile has opened the image again, from this very directory.
+            if (!open.containsKey(image.entry().artifact())) {
+                image.delete();
+            }
+            LOG.info("image {} was released", image.name());
+        } catch (IOException e) {
+            LOG.error("image {} was released and cannot be deleted: {}", image.name(), e.getMessage());
+        }
+    }
+
+    @Override
+    public void restore(Collection<Digest> inUse) throws AgentException {
+        var mounts = new ArrayList<CompletableFuture<Optional<String>>>();
+        for (var artifact : Set.copyOf(inUse)) {
+            mounts.add(CompletableFuture.supplyAsync(() -> restore(artifact), work));
+        }
+        var names = new HashSet<String>();
+        mounts.forEach(mount -> mount.join().ifPresent(names::add));
+        driver.retain(names);
+        try {
+            deleteOthers(inUse);
+            var blobs = new HashSet<String>();
+            for (var artifact : inUse) {
+                present(artifact).ifPresent(image -> blobs.addAll(image.blobIds()));
+            }
+            store.sweep(blobs);
+        } catch (IOException e) {
+            throw new StorageFailed(images, "what earlier images left cannot be deleted: " + e.getMessage(), false, e);
+        }
+    }
+
+    private Optional<String> restore(Digest artifact) {
+        try {
+            mount(artifact);
+            started(artifact);
+            return Optional.of(artifact.hex());
+        } catch (AgentException e) {
+            LOG.error("image {} is in use and cannot be served: {}", artifact, e.getMessage());
+            return Optional.empty();
+        }
+    }
+
+    private void deleteOthers(Collection<Digest> inUse) throws IOException {
+        var keep = new HashSet<String>();
+        inUse.forEach(artifact -> keep.add(artifact.hex()));
+        try (var directories = Files.newDirectoryStream(images)) {
+            for (var directory : directories) {
+                if (!keep.contains(directory.getFileName().toString())) {
+                    StoredImage.delete(directory);
+                }
+            }
+        }
+    }
+
+    @Override
+    public Traffic of(Digest artifact) {
+        return present(artifact).map(OpenImage::traffic).orElse(Traffic.NONE);
+    }
+
+    /** All images on this node. */
+    public List<ImageState> states() {
+        return open.keySet().stream()
+                .flatMap(artifact -> present(artifact).stream())
+                .map(image -> new ImageState(
+                        image.entry().artifact(),
+                        image.cachedBytes(),
+                        image.totalBytes(),
+                        image.isMounted(),
+                        image.error()))
+                .toList();
+    }
+
+    /** Bytes of chunks on disk. */
+    public long cacheBytes() {
+        return store.usedBytes();
+    }
+
+    public long cacheCapacityBytes() {
+        return store.capacityBytes();
+    }
+
+    /** What whoever runs the node should know, a sentence each. */
+    public List<String> problems() {
+        var problems = new ArrayList<String>();
+        if (store.isDiskFull()) {
+            problems.add("The disk of the chunk cache is full: lazy images are read without being cached.");
+        }
+        if (!driver.survivesRestart()) {
+            problems.add(
+                    "Mounts of driver %s end with the agent: running containers on lazy images will see input/output"
+                                    .formatted(driver.name())
+                            + " errors when it restarts.");
+        }
+        return problems;
+    }
+
+    private Optional<OpenImage> present(Digest artifact) {
+        var opening = open.get(artifact);
+        return opening == null || opening.isCompletedExceptionally()
+                ? Optional.empty()
+                : Optional.ofNullable(opening.getNow(null));
+    }
+
+    /** The open image; opens it, once for all who ask. */
+    private OpenImage opened(Digest artifact) throws AgentException {
+        var mine = new CompletableFuture<OpenImage>();
+        var opening = open.computeIfAbsent(artifact, key -> mine);
+        if (opening == mine) {
+            work.execute(() -> open(artifact, mine));
+        }
+        try {
+            return opening.get(LONGEST_OPENING.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new UnknownImage(artifact, "opening it was interrupted");
+        } catch (TimeoutException e) {
+            throw new UnknownImage(artifact, "its bootstrap did not come within " + LONGEST_OPENING.toSeconds() + " s");
+        } catch (ExecutionException e) {
+            throw new UnknownImage(artifact, String.valueOf(e.getCause().getMessage()));
+        }
+    }
+
+    private void open(Digest artifact, CompletableFuture<OpenImage> result) {
+        try {
+            result.complete(open(artifact));
+        } catch (IOException | CorruptImageException | RuntimeException e) {
+            open.remove(artifact, result);
+            result.completeExceptionally(e);
+        }
+    }
+
+    private OpenImage open(Digest artifact) throws IOException, CorruptImageException {
+        var stored = onDisk(artifact);
+        if (stored.isEmpty()) {
+            var entry = table.find(artifact);
+            if (entry.isEmpty()) {
+                throw new IOException("no LazyImage that this node knows publishes it");
+            }
+            var begun = System.nanoTime();
+            stored = Optional.of(ImageFetch.fetch(images, entry.get(), access.client(entry.get())));
+            LOG.info(
+                    "image {} of {} was fetched in {} ms",
+                    artifact,
+                    entry.get().repository(),
+                    TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun));
+        }
+        var entry = stored.get().entry();
+        return OpenImage.open(
+                stored.get(),
+                fetcher,
+                decoder,
+                () -> access.client(table.find(artifact).orElse(entry)));
+    }
+
+    /** What is on disk and sound; anything else is deleted, and fetched again. */
+    private Optional<StoredImage> onDisk(Digest artifact) throws IOException {
+        try {
+            var stored = StoredImage.read(images, artifact);
+            if (stored.isPresent()) {
+                dev.thaw.rafs.Bootstrap.open(stored.get().bootstrap()).close();
+            }
+            return stored;
+        } catch (IOException | CorruptImageException e) {
+            LOG.error("what is on disk of image {} cannot be used and is fetched again: {}", artifact, e.getMessage());
+            StoredImage.delete(images.resolve(artifact.hex()));
+            return Optional.empty();
+        }
+    }
+
+    /** Ends fetching and keeps all that is on disk. Mounts are the driver's. */
+    @Override
+    public void close() throws StorageFailed {
+        work.shutdownNow();
+        open.keySet().forEach(artifact -> present(artifact).ifPresent(OpenImage::stop));
+        fetcher.close();
+        try {
+            store.close();
+        } catch (IOException e) {
+            throw new StorageFailed(images, "the cache was not closed cleanly: " + e.getMessage(), false, e);
+        } finally {
+            decoder.close();
+            work.close();
+        }
+    }
+}

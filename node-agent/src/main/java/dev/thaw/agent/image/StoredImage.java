@@ -1,0 +1,154 @@
+package dev.thaw.agent.image;
+
+import com.fasterxml.jackson.core.JacksonException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.thaw.oci.Digest;
+import dev.thaw.oci.Reference;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileVisitResult;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What of an image is on disk, so that it can be served again with neither operator nor registry: a directory named by the
+ * artifact's digest that appears when it is complete.
+ * <pre>
+ * image.json       the entry of the table, and the number of layers
+ * manifest.json    the artifact manifest, byte for byte
+ * image.boot       the bootstrap
+ * </pre>
+ */
+record StoredImage(ImageEntry entry, int layers, Path directory) {
+    private static final JsonMapper JSON = JsonMapper.builder().build();
+    private static final String FORM_FILE = "image.json";
+    private static final String MANIFEST_FILE = "manifest.json";
+    private static final String BOOTSTRAP_FILE = "image.boot";
+    private static final String UNFINISHED = ".new";
+
+    /** {@code image.json}. */
+    private record Form(
+            String artifact,
+            String repository,
+            boolean plainHttp,
+            BackgroundFetch backgroundFetch,
+            List<String> prefetchPaths,
+            @Nullable String namespace,
+            @Nullable String name,
+            @Nullable String lazy,
+            @Nullable String source,
+            int layers) {}
+
+    Path bootstrap() {
+        return directory.resolve(BOOTSTRAP_FILE);
+    }
+
+    /** Writes a directory in one step: after a crash it is there whole, or not at all. */
+    static StoredImage write(Path images, ImageEntry entry, int layers, byte[] manifest, BootstrapSource bootstrap)
+            throws IOException {
+        var directory = images.resolve(entry.artifact().hex());
+        var unfinished = images.resolve(entry.artifact().hex() + UNFINISHED);
+        Files.createDirectories(images);
+        delete(unfinished);
+        Files.createDirectory(unfinished);
+        try {
+            bootstrap.writeTo(unfinished.resolve(BOOTSTRAP_FILE));
+            write(unfinished.resolve(MANIFEST_FILE), manifest);
+            write(unfinished.resolve(FORM_FILE), JSON.writeValueAsBytes(form(entry, layers)));
+            sync(unfinished);
+            delete(directory);
+            Files.move(unfinished, directory, StandardCopyOption.ATOMIC_MOVE);
+            sync(images);
+        } catch (IOException e) {
+            delete(unfinished);
+            throw e;
+        }
+        return new StoredImage(entry, layers, directory);
+    }
+
+    /** Writes a bootstrap to a file that does not exist, and to the disk. */
+    @FunctionalInterface
+    interface BootstrapSource {
+        void writeTo(Path file) throws IOException;
+    }
+
+    static Optional<StoredImage> read(Path images, Digest artifact) throws IOException {
+        var directory = images.resolve(artifact.hex());
+        var file = directory.resolve(FORM_FILE);
+        if (!Files.exists(file)) {
+            return Optional.empty();
+        }
+        try {
+            var form = JSON.readValue(Files.readAllBytes(file), Form.class);
+            var entry = new ImageEntry(
+                    Digest.parse(form.artifact),
+                    Reference.parseRepository(form.repository),
+                    form.plainHttp,
+                    form.backgroundFetch,
+                    form.prefetchPaths,
+                    Optional.ofNullable(form.namespace),
+                    Optional.ofNullable(form.name),
+                    Optional.ofNullable(form.lazy).map(Digest::parse),
+                    Optional.ofNullable(form.source).map(Digest::parse));
+            var manifest = Files.readAllBytes(directory.resolve(MANIFEST_FILE));
+            if (!entry.artifact().equals(artifact) || !artifact.matches(manifest)) {
+                throw new IOException(directory + " does not hold what its name says");
+            }
+            return Optional.of(new StoredImage(entry, form.layers, directory));
+        } catch (JacksonException | IllegalArgumentException e) {
+            throw new IOException("%s is damaged: %s".formatted(file, e.getMessage()), e);
+        }
+    }
+
+    private static Form form(ImageEntry entry, int layers) {
+        return new Form(
+                entry.artifact().toString(),
+                entry.repository().name(),
+                entry.plainHttp(),
+                entry.backgroundFetch(),
+                entry.prefetchPaths(),
+                entry.namespace().orElse(null),
+                entry.name().orElse(null),
+                entry.lazy().map(Digest::toString).orElse(null),
+                entry.source().map(Digest::toString).orElse(null),
+                layers);
+    }
+
+    /** Deletes a directory of an image, if it is there. */
+    static void delete(Path directory) throws IOException {
+        if (!Files.exists(directory)) {
+            return;
+        }
+        Files.walkFileTree(directory, new SimpleFileVisitor<>() {
+            @Override
+            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
+                Files.delete(file);
+                return FileVisitResult.CONTINUE;
+            }
+
+            @Override
+            public FileVisitResult postVisitDirectory(Path visited, @Nullable IOException failure) throws IOException {
+                Files.delete(visited);
+                return FileVisitResult.CONTINUE;
+            }
+        });
+    }
+
+    private static void write(Path file, byte[] content) throws IOException {
+        Files.write(file, content);
+        sync(file);
+    }
+
+    private static void sync(Path path) throws IOException {
+        try (var channel = FileChannel.open(path, StandardOpenOption.READ)) {
+            channel.force(true);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+package dev.thaw.agent.mount;
+
+import dev.thaw.agent.AgentException;
+import dev.thaw.agent.AgentException.MountFailed;
+import dev.thaw.agent.config.AgentSettings.Driver;
+import dev.thaw.agent.fetch.ChunkBuffers;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.nio.file.Path;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Finds the driver that works on this node. */
+final class DriverChoice {
+    private static final Logger LOG = LoggerFactory.getLogger(DriverChoice.class);
+    private static final int BUFFERS = 16;
+
+    private DriverChoice() {}
+
+    static MountDriver make(Driver choice, Path root, Path holder, MeterRegistry registry) throws AgentException {
+        var driver = switch (choice) {
+            case Erofs -> erofs(root, holder, registry, "the configuration says so");
+            case Fuse -> FuseDriver.start(root.resolve("mounts"), registry, "the configuration says so");
+            case Auto -> auto(root, holder, registry);
+        };
+        LOG.info("mounting with driver {}: {}", driver.name(), driver.reason());
+        return driver;
+    }
+
+    private static MountDriver auto(Path root, Path holder, MeterRegistry registry) throws AgentException {
+        try {
+            return erofs(root, holder, registry, "the kernel mounts EROFS over devices that the agent serves");
+        } catch (MountFailed e) {
+            LOG.warn("driver erofs does not work here: {}", e.getMessage());
+            return FuseDriver.start(
+                    root.resolve("mounts"), registry, "driver erofs does not work here: " + e.getMessage());
+        }
+    }
+
+    private static MountDriver erofs(Path root, Path holder, MeterRegistry registry, String reason) throws MountFailed {
+        var driver = ErofsDriver.start(ErofsSettings.under(root, holder), new ChunkBuffers(BUFFERS), registry, reason);
+        if (!driver.isTakenOver()) {
+            try {
+                ErofsProbe.run(driver, root);
+            } catch (MountFailed e) {
+                driver.destroy();
+                throw e;
+            }
+        }
+        return driver;
+    }
+}
