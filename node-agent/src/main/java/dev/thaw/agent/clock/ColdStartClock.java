@@ -40,7 +40,8 @@ public final class ColdStartClock implements SnapshotWatcher, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ColdStartClock.class);
     private static final String TASK_START = "/tasks/start";
     private static final Duration FIRST_PAUSE = Duration.ofMillis(200);
-    private static final Duration LONGEST_PAUSE = Duration.ofSeconds(10);
+    /** Short, because what starts first after a reboot would go unseen; to try a local socket costs next to nothing. */
+    private static final Duration LONGEST_PAUSE = Duration.ofSeconds(1);
 
     /** Roots whose container never starts, and starts that nobody asks about again, are forgotten beyond this many. */
     private static final int REMEMBERED = 1024;
@@ -193,6 +194,9 @@ public final class ColdStartClock implements SnapshotWatcher, AutoCloseable {
             var task = TaskStart.parseFrom(envelope.getEvent().getValue());
             taskStarted(envelope.getNamespace(), task.getContainerId(), instant(envelope.getTimestamp()));
         } catch (InvalidProtocolBufferException | AgentException | RuntimeException e) {
+            if (closed) {
+                return;
+            }
             LOG.warn("the start of a task in namespace {} is not counted: {}", envelope.getNamespace(), e.toString());
         }
     }

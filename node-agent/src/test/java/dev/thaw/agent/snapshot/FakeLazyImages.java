@@ -13,6 +13,7 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -21,6 +22,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 public final class FakeLazyImages implements LazyImages {
     private final Path root;
     private final Map<Digest, Integer> known = new HashMap<>();
+    private Optional<AgentException> failure = Optional.empty();
     public final List<Digest> claims = new CopyOnWriteArrayList<>();
     public final List<Digest> mounts = new CopyOnWriteArrayList<>();
     public final List<Digest> released = new CopyOnWriteArrayList<>();
@@ -37,6 +39,14 @@ public final class FakeLazyImages implements LazyImages {
 
     public void forget(Digest image) {
         known.remove(image);
+    }
+
+    public void failToMount(AgentException why) {
+        failure = Optional.of(why);
+    }
+
+    public void mountAgain() {
+        failure = Optional.empty();
     }
 
     public Path rootOf(Digest image) {
@@ -61,6 +71,9 @@ public final class FakeLazyImages implements LazyImages {
     @Override
     public Path mount(Digest artifact) throws AgentException {
         layers(artifact);
+        if (failure.isPresent()) {
+            throw failure.get();
+        }
         mounts.add(artifact);
         try {
             return Files.createDirectories(rootOf(artifact));

@@ -36,8 +36,7 @@ class FiltersTest {
 
     @Test
     void findsAClaimAsContainerdLooksForIt() throws SnapshotRefused {
-        assertThat(matches(
-                        "labels.\"containerd.io/snapshot.ref\"==sha256:aaaa,parent==\"k8s.io/3/sha256:bbbb\""))
+        assertThat(matches("labels.\"containerd.io/snapshot.ref\"==sha256:aaaa,parent==\"k8s.io/3/sha256:bbbb\""))
                 .isTrue();
         assertThat(matches("labels.\"containerd.io/snapshot.ref\"==sha256:aaaa,parent==\"\""))
                 .isFalse();

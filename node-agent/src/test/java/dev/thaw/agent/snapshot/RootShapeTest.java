@@ -64,17 +64,14 @@ class RootShapeTest {
     void looksAtSeveralParentsThroughAnOverlayWithoutUpper() throws SnapshotRefused {
         assertThat(mounts(Kind.VIEW, new Lowers(List.of(5L, 2L), Optional.empty())))
                 .containsExactly(new Mount(
-                        "overlay",
-                        "overlay",
-                        List.of("lowerdir=" + temp + "/5/fs:" + temp + "/2/fs", "index=off")));
+                        "overlay", "overlay", List.of("lowerdir=" + temp + "/5/fs:" + temp + "/2/fs", "index=off")));
     }
 
     @Test
     void putsTheLazyImageBelowEverything() throws SnapshotRefused {
         assertThat(mounts(Kind.ACTIVE, new Lowers(List.of(5L), Optional.of(IMAGE))))
                 .singleElement()
-                .satisfies(mount ->
-                        assertThat(mount.options()).contains("lowerdir=" + temp + "/5/fs:" + IMAGE));
+                .satisfies(mount -> assertThat(mount.options()).contains("lowerdir=" + temp + "/5/fs:" + IMAGE));
     }
 
     @Test
@@ -83,7 +80,10 @@ class RootShapeTest {
         assertThat(shape.mounts(Kind.ACTIVE, 9, Lowers.NONE, labels).getFirst().options())
                 .containsExactly("rw", "rbind");
         var remapping = new RootShape(new SnapshotDirectories(temp), List.of(), true);
-        assertThat(remapping.mounts(Kind.ACTIVE, 9, Lowers.NONE, labels).getFirst().options())
+        assertThat(remapping
+                        .mounts(Kind.ACTIVE, 9, Lowers.NONE, labels)
+                        .getFirst()
+                        .options())
                 .containsExactly("uidmap=0:1000:10", "gidmap=0:2000:10", "rw", "rbind");
     }
 

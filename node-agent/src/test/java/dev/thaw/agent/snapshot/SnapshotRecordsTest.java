@@ -136,7 +136,9 @@ class SnapshotRecordsTest {
         layer("a", "");
         layer("b", "a");
         layer("c", "b");
-        assertThat(records.ancestors(create("top", "c"))).extracting(Snapshot::name).containsExactly("c", "b", "a");
+        assertThat(records.ancestors(create("top", "c")))
+                .extracting(Snapshot::name)
+                .containsExactly("c", "b", "a");
         assertThat(records.ancestors(records.get("a"))).isEmpty();
     }
 

@@ -128,10 +128,12 @@ class SnapshotsTest {
         var mounts = prepare("a", "");
         var files = Path.of(mounts.getFirst().source());
         assertThat(mounts).containsExactly(new Mount("bind", files.toString(), List.of("rw", "rbind")));
-        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(files))).isEqualTo("rwxr-xr-x");
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(files)))
+                .isEqualTo("rwxr-xr-x");
         assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(files.resolveSibling("work"))))
                 .isEqualTo("rwx--x--x");
-        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(directory()))).isEqualTo("rwx------");
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(directory())))
+                .isEqualTo("rwx------");
     }
 
     @Test
@@ -150,8 +152,8 @@ class SnapshotsTest {
         assertThat(snapshots.usage("key").inodes()).isEqualTo(2);
         snapshots.commit("layer", "key", Map.of());
         assertThat(snapshots.usage("layer").inodes()).isEqualTo(2);
-        await().untilAsserted(
-                        () -> assertThat(records.usage(records.get("layer").id())).isPresent());
+        await().untilAsserted(() ->
+                assertThat(records.usage(records.get("layer").id())).isPresent());
         snapshots.view("look", "layer", Map.of());
         assertThat(snapshots.usage("look")).isEqualTo(Usage.NONE);
     }
@@ -192,11 +194,16 @@ class SnapshotsTest {
     @Test
     void changesOnlyTheLabelsThatAreNamed() throws AgentException {
         snapshots.prepare("key", "", Map.of("a", "1", "b", "2"));
-        assertThat(snapshots.update("key", Map.of("a", "9", "b", "9"), List.of("labels.a")).labels())
+        assertThat(snapshots
+                        .update("key", Map.of("a", "9", "b", "9"), List.of("labels.a"))
+                        .labels())
                 .isEqualTo(Map.of("a", "9", "b", "2"));
-        assertThat(snapshots.update("key", Map.of(), List.of("labels.b")).labels()).isEqualTo(Map.of("a", "9"));
-        assertThat(snapshots.update("key", Map.of("c", "3"), List.of()).labels()).isEqualTo(Map.of("c", "3"));
-        assertThat(snapshots.update("key", Map.of("d", "4"), List.of("labels")).labels()).isEqualTo(Map.of("d", "4"));
+        assertThat(snapshots.update("key", Map.of(), List.of("labels.b")).labels())
+                .isEqualTo(Map.of("a", "9"));
+        assertThat(snapshots.update("key", Map.of("c", "3"), List.of()).labels())
+                .isEqualTo(Map.of("c", "3"));
+        assertThat(snapshots.update("key", Map.of("d", "4"), List.of("labels")).labels())
+                .isEqualTo(Map.of("d", "4"));
         assertRefused(Refusal.INVALID_ARGUMENT, () -> snapshots.update("key", Map.of(), List.of("parent")));
     }
 
@@ -205,7 +212,8 @@ class SnapshotsTest {
         for (var mapping : List.of("", "0", "0:1", "a:b:c", "5:1000:10", "0:1000:0")) {
             assertRefused(
                     Refusal.INVALID_ARGUMENT,
-                    () -> snapshots.prepare("key", "", Map.of(RootShape.UID_MAPPING, mapping, RootShape.GID_MAPPING, mapping)));
+                    () -> snapshots.prepare(
+                            "key", "", Map.of(RootShape.UID_MAPPING, mapping, RootShape.GID_MAPPING, mapping)));
         }
     }
 
@@ -238,7 +246,8 @@ class SnapshotsTest {
         assertThat(snapshots.view("look", "three", Map.of()))
                 .containsExactly(new Mount("bind", images.rootOf(IMAGE).toString(), List.of("ro", "rbind")));
         assertThat(seen).containsExactly("pull a", "root k8s.io/9/container", "root look");
-        assertThat(snapshots.lazyRoot("k8s.io", "container").orElseThrow().image()).isEqualTo(IMAGE);
+        assertThat(snapshots.lazyRoot("k8s.io", "container").orElseThrow().image())
+                .isEqualTo(IMAGE);
     }
 
     @Test
