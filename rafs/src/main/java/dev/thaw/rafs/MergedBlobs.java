@@ -5,7 +5,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
-import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 final class MergedBlobs implements BootstrapWriter.RecordSource {
     private static final int UNUSED = -1;
 
-    private final Map<MergeLayer, Source> sources = new IdentityHashMap<>();
+    private final Map<MergeLayer, Source> sources = new LinkedHashMap<>();
     private final Map<String, Integer> numbers = new HashMap<>();
     private final List<BlobInfo> infos = new ArrayList<>();
     private List<Needed> needed = List.of();
