@@ -1,10 +1,12 @@
 package dev.thaw.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.marcnuri.helm.Helm;
 import dev.thaw.oci.ImageIndex;
 import dev.thaw.oci.ImageManifest;
+import dev.thaw.oci.RegistryException;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -448,6 +450,105 @@ class LazyStartE2E {
 
     @Test
     @Order(13)
+    void whatCannotBeConvertedSaysWhyAndPublishesNothing() throws IOException {
+        registry.pushLayer(
+                "bad/corrupt", "1", "application/vnd.oci.image.layer.v1.tar+gzip", "no gzip at all".getBytes(StandardCharsets.UTF_8));
+        registry.pushLayer(
+                "bad/unsupported", "1", "application/vnd.example.layer.v1.zip", "PK".getBytes(StandardCharsets.UTF_8));
+        cluster.apply(registry.secret(TESTS, "wrong", "not the password"));
+        var nowhere = Cluster.addressOf(node) + ":1";
+        bad("missing", registry.host() + "/team/app:no-such-tag", "pull", "pull", "");
+        bad("unauthorised", image("1"), "wrong", "wrong", "");
+        bad("unreachable", nowhere + "/team/app:1", "pull", "pull", "");
+        bad("corrupt", registry.host() + "/bad/corrupt:1", "pull", "pull", "");
+        bad("unsupported", registry.host() + "/bad/unsupported:1", "pull", "pull", "");
+        bad("forbidden", image("1"), "pull", "wrong", "target: {repository: %s/bad/target}".formatted(registry.host()));
+
+        assertReason("missing", "SourceNotFound");
+        assertReason("unauthorised", "SourceUnauthorized");
+        assertReason("unreachable", "RegistryUnavailable");
+        assertReason("corrupt", "CorruptLayer");
+        assertReason("unsupported", "UnsupportedMediaType");
+        assertReason("forbidden", "TargetForbidden");
+        try (var client = registry.open()) {
+            for (var repository : List.of("bad/corrupt", "bad/unsupported", "bad/target")) {
+                assertThatThrownBy(() -> client.manifest(registry.reference(repository, "1-thaw")))
+                        .as("a lazy image of %s", repository)
+                        .isInstanceOf(RegistryException.NotFound.class);
+            }
+        }
+        // and a pod that wants one of them runs its own image
+        cluster.apply(pod("unconverted", "thaw.dev/lazy: \"true\", thaw.dev/lazy-image.app: forbidden", image("1"), ""));
+        assertThat(cluster.pod(TESTS, "unconverted").getSpec().getContainers().getFirst().getImage())
+                .isEqualTo(image("1"));
+        cluster.client().pods().inNamespace(TESTS).withName("unconverted").withGracePeriod(0).delete();
+        for (var name : List.of("missing", "unauthorised", "unreachable", "corrupt", "unsupported", "forbidden")) {
+            cluster.client()
+                    .genericKubernetesResources("thaw.dev/v1alpha1", "LazyImage")
+                    .inNamespace(TESTS)
+                    .withName(name)
+                    .delete();
+        }
+    }
+
+    private void bad(String name, String image, String pullSecret, String pushSecret, String more) {
+        cluster.apply(
+                """
+                apiVersion: thaw.dev/v1alpha1
+                kind: LazyImage
+                metadata: {name: %s, namespace: %s}
+                spec:
+                  image: %s
+                  pullSecrets: [{name: %s}]
+                  pushSecret: {name: %s}
+                  converter: {backoffLimit: 0}
+                  %s
+                """
+                        .formatted(name, TESTS, image, pullSecret, pushSecret, more));
+    }
+
+    private void assertReason(String name, String reason) {
+        var image = Cluster.await(
+                name + " to be refused with " + reason,
+                Duration.ofMinutes(3),
+                () -> cluster.lazyImage(TESTS, name),
+                found -> conditions(found).stream()
+                        .anyMatch(condition -> reason.equals(condition.get("reason"))
+                                && "False".equals(condition.get("status"))));
+        assertThat(condition(image, "Ready")).isEqualTo("False");
+        assertThat(conditions(image))
+                .filteredOn(condition -> reason.equals(condition.get("reason")))
+                .allSatisfy(condition -> assertThat((String) condition.get("message"))
+                        .as("the message of %s", name)
+                        .isNotBlank()
+                        .doesNotContain("not the password"));
+    }
+
+    @Test
+    @Order(14)
+    void aConversionLivesThroughARestartOfTheRegistry() throws IOException {
+        registry.push(surroundings.pythonLayout(), "team/again", "1");
+        bad("again", registry.host() + "/team/again:1", "pull", "pull", "chunkSize: 512Ki\n  compression: lz4");
+        Cluster.await(
+                "the conversion to move bytes",
+                Duration.ofMinutes(2),
+                () -> text(cluster.lazyImage(TESTS, "again"), "status", "progress", "bytesDone"),
+                done -> !done.isEmpty() && Long.parseLong(done) > 0);
+        registry.kill(probe);
+        Cluster.await(
+                "the LazyImage to be Ready all the same",
+                Duration.ofMinutes(5),
+                () -> condition(cluster.lazyImage(TESTS, "again"), "Ready"),
+                "True"::equals);
+        cluster.client()
+                .genericKubernetesResources("thaw.dev/v1alpha1", "LazyImage")
+                .inNamespace(TESTS)
+                .withName("again")
+                .delete();
+    }
+
+    @Test
+    @Order(15)
     void nothingIsLeftWhenTheImageAndItsPodsAreDeleted() {
         cluster.client().apps().deployments().inNamespace(TESTS).withName("app").delete();
         Cluster.await("the pods to go", A_MINUTE, () -> appPod().isEmpty(), gone -> gone);
@@ -484,7 +585,7 @@ class LazyStartE2E {
     }
 
     @Test
-    @Order(14)
+    @Order(16)
     void helmUninstallGivesContainerdItsConfigurationBack() {
         Helm.uninstall("thaw")
                 .withNamespace(SYSTEM)
@@ -563,14 +664,16 @@ class LazyStartE2E {
     }
 
     static String condition(GenericKubernetesResource resource, String type) {
+        return conditions(resource).stream()
+                .filter(condition -> type.equals(condition.get("type")))
+                .map(condition -> String.valueOf(condition.get("status")))
+                .findFirst()
+                .orElse("");
+    }
+
+    private static List<Map<String, Object>> conditions(GenericKubernetesResource resource) {
         List<Map<String, Object>> conditions = resource.get("status", "conditions");
-        return conditions == null
-                ? ""
-                : conditions.stream()
-                        .filter(condition -> type.equals(condition.get("type")))
-                        .map(condition -> String.valueOf(condition.get("status")))
-                        .findFirst()
-                        .orElse("");
+        return conditions == null ? List.of() : conditions;
     }
 
     static String text(GenericKubernetesResource resource, Object... path) {

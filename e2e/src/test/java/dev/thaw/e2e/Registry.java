@@ -1,16 +1,19 @@
 package dev.thaw.e2e;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.thaw.oci.Descriptor;
 import dev.thaw.oci.Digest;
 import dev.thaw.oci.DockerConfig;
 import dev.thaw.oci.ImageManifest;
 import dev.thaw.oci.Reference;
 import dev.thaw.oci.RegistryClient;
+import io.fabric8.kubernetes.client.LocalPortForward;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.Optional;
 
@@ -27,7 +30,7 @@ final class Registry implements AutoCloseable {
     private final String pod;
     private final String host;
     private final Optional<Account> account;
-    private final io.fabric8.kubernetes.client.LocalPortForward forward;
+    private final LocalPortForward forward;
 
     Registry(Cluster cluster, String namespace, String name, int port, String image, Optional<Account> account)
             throws IOException {
@@ -111,8 +114,15 @@ final class Registry implements AutoCloseable {
                 .withName(pod)
                 .getLog()
                 .lines()
-                .filter(line -> java.util.Arrays.stream(words).allMatch(line::contains))
+                .filter(line -> Arrays.stream(words).allMatch(line::contains))
                 .count();
+    }
+
+    /** Ends the registry's process; kubelet starts it again, with the blobs it had. */
+    void kill(NodeProbe probe) {
+        var id = Cluster.status(cluster.pod(namespace, pod), "registry").getContainerID().replaceFirst(".*//", "");
+        probe.shell("for p in /proc/[0-9]*; do if grep -qs %s $p/cgroup; then kill -9 ${p#/proc/}; fi; done"
+                .formatted(id));
     }
 
     RegistryClient open() throws IOException {
@@ -151,6 +161,31 @@ final class Registry implements AutoCloseable {
         }
     }
 
+    /** Pushes an image of one layer with these bytes, whatever they are. */
+    void pushLayer(String repository, String tag, String mediaType, byte[] layer) throws IOException {
+        try (var client = open()) {
+            var reference = reference(repository, tag);
+            var config =
+                    "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"%s\"]}}"
+                            .formatted(Digest.sha256(layer))
+                            .getBytes(StandardCharsets.UTF_8);
+            client.push(reference, Digest.sha256(config), config);
+            client.push(reference, Digest.sha256(layer), layer);
+            var manifest =
+                    """
+                    {"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
+                     "config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"%s","size":%d},
+                     "layers":[{"mediaType":"%s","digest":"%s","size":%d}]}
+                    """
+                            .formatted(
+                                    Digest.sha256(config), config.length, mediaType, Digest.sha256(layer), layer.length);
+            client.putManifest(
+                    reference,
+                    "application/vnd.oci.image.manifest.v1+json",
+                    manifest.getBytes(StandardCharsets.UTF_8));
+        }
+    }
+
     private static void push(RegistryClient client, Path layout, Reference repository, Descriptor blob)
             throws IOException {
         if (!client.blobExists(repository, blob.digest())) {
@@ -177,7 +212,7 @@ final class Registry implements AutoCloseable {
         }
 
         static ImageManifest manifest(Path layout) throws IOException {
-            var index = new com.fasterxml.jackson.databind.ObjectMapper()
+            var index = new ObjectMapper()
                     .readTree(Files.readAllBytes(layout.resolve("index.json")));
             var digest = Digest.parse(index.at("/manifests/0/digest").textValue());
             return Registries.manifest(Files.readAllBytes(blob(layout, digest)));
