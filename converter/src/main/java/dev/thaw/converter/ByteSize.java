@@ -8,12 +8,11 @@ import picocli.CommandLine.TypeConversionException;
 record ByteSize(int bytes) {
     static ByteSize parse(String text) {
         var lower = text.strip().toLowerCase(Locale.ROOT).replaceAll("i?b?$", "");
-        var shift =
-                switch (lower.isEmpty() ? ' ' : lower.charAt(lower.length() - 1)) {
-                    case 'k' -> 10;
-                    case 'm' -> 20;
-                    default -> 0;
-                };
+        var shift = switch (lower.isEmpty() ? ' ' : lower.charAt(lower.length() - 1)) {
+            case 'k' -> 10;
+            case 'm' -> 20;
+            default -> 0;
+        };
         try {
             var number = Long.parseLong(shift == 0 ? lower : lower.substring(0, lower.length() - 1));
             return new ByteSize(Math.toIntExact(Math.multiplyExact(number, 1L << shift)));

@@ -45,7 +45,8 @@ final class CheckCommand implements Callable<Integer> {
     @Option(
             names = "--source",
             paramLabel = "REF",
-            description = "Image to compare with. Default: what the lazy image says it was made of, in its own repository.")
+            description =
+                    "Image to compare with. Default: what the lazy image says it was made of, in its own repository.")
     private @Nullable String source;
 
     @Option(
@@ -99,7 +100,12 @@ final class CheckCommand implements Callable<Integer> {
             shown.end();
             var document = new ObjectMapper()
                     .createObjectNode()
-                    .put("image", lazyRepository.reference().withDigest(published.digest()).toString())
+                    .put(
+                            "image",
+                            lazyRepository
+                                    .reference()
+                                    .withDigest(published.digest())
+                                    .toString())
                     .put("verified", true)
                     .put("verifiedEntries", entries);
             console.out().println(document);
@@ -136,7 +142,8 @@ final class CheckCommand implements Callable<Integer> {
         var digest = entry.source()
                 .orElseThrow(() -> new ConversionException(
                         FailureReason.SourceNotFound,
-                        "the artifact for " + entry.platformText() + " does not say what it was made of; give --source"));
+                        "the artifact for " + entry.platformText()
+                                + " does not say what it was made of; give --source"));
         return SourceImage.resolve(from, from.reference().withDigest(digest), List.of())
                 .platforms()
                 .getFirst();

@@ -75,7 +75,11 @@ public record ConversionRequest(
         if (tag == null && digest == null) {
             throw new IllegalArgumentException("the source " + source + " has neither tag nor digest");
         }
-        var stem = tag != null ? tag : digest == null ? "latest" : digest.algorithm() + "-" + digest.hex().substring(0, 12);
+        var stem = tag != null
+                ? tag
+                : digest == null
+                        ? "latest"
+                        : digest.algorithm() + "-" + digest.hex().substring(0, 12);
         var room = 128 - "-thaw".length();
         return source.withTag((stem.length() > room ? stem.substring(0, room) : stem) + "-thaw");
     }

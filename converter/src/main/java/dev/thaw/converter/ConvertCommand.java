@@ -73,7 +73,11 @@ final class ConvertCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init") // set by picocli
     private CommandSpec spec;
 
-    @Option(names = "--source", required = true, paramLabel = "REF", description = "Image to convert, by tag or digest.")
+    @Option(
+            names = "--source",
+            required = true,
+            paramLabel = "REF",
+            description = "Image to convert, by tag or digest.")
     private String source = "";
 
     @Option(

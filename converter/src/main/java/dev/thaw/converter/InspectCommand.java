@@ -25,8 +25,9 @@ import picocli.CommandLine.Spec;
 /** {@code thaw-converter inspect}. */
 @Command(
         name = "inspect",
-        description = "Shows what a lazy image (or an image of nydus' own tools) is: platforms, mode, source, layers, blobs,"
-                + " files, chunks, sizes. Reads manifests and bootstraps, no contents.")
+        description =
+                "Shows what a lazy image (or an image of nydus' own tools) is: platforms, mode, source, layers, blobs,"
+                        + " files, chunks, sizes. Reads manifests and bootstraps, no contents.")
 final class InspectCommand implements Callable<Integer> {
     private enum Output {
         text,

@@ -138,16 +138,15 @@ final class LayerConversion {
     }
 
     private static LayerEntry entry(LayerItem item) {
-        var kind =
-                switch (item.kind()) {
-                    case DIRECTORY -> LayerEntry.Kind.DIRECTORY;
-                    case FILE, WHITEOUT, OPAQUE -> LayerEntry.Kind.FILE;
-                    case HARD_LINK -> LayerEntry.Kind.HARD_LINK;
-                    case SYMLINK -> LayerEntry.Kind.SYMLINK;
-                    case CHARACTER_DEVICE -> LayerEntry.Kind.CHARACTER_DEVICE;
-                    case BLOCK_DEVICE -> LayerEntry.Kind.BLOCK_DEVICE;
-                    case FIFO -> LayerEntry.Kind.FIFO;
-                };
+        var kind = switch (item.kind()) {
+            case DIRECTORY -> LayerEntry.Kind.DIRECTORY;
+            case FILE, WHITEOUT, OPAQUE -> LayerEntry.Kind.FILE;
+            case HARD_LINK -> LayerEntry.Kind.HARD_LINK;
+            case SYMLINK -> LayerEntry.Kind.SYMLINK;
+            case CHARACTER_DEVICE -> LayerEntry.Kind.CHARACTER_DEVICE;
+            case BLOCK_DEVICE -> LayerEntry.Kind.BLOCK_DEVICE;
+            case FIFO -> LayerEntry.Kind.FIFO;
+        };
         var attributes = item.attributes();
         var xattrs = new ArrayList<Xattr>();
         attributes.xattrs().forEach((name, value) -> xattrs.add(new Xattr(ByteNames.bytes(name), value)));

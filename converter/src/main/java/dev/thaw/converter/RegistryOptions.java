@@ -25,7 +25,8 @@ final class RegistryOptions {
     @Option(
             names = "--pull-config",
             paramLabel = "FILE",
-            description = "Docker config file with credentials for reading; may be given several times, earlier ones win.")
+            description =
+                    "Docker config file with credentials for reading; may be given several times, earlier ones win.")
     List<Path> pullConfigs = new ArrayList<>();
 
     @Option(
@@ -37,8 +38,9 @@ final class RegistryOptions {
     @Option(
             names = "--ca",
             paramLabel = "FILE",
-            description = "PEM file of authorities trusted beside the system's; may be given several times. PEM text in the"
-                    + " environment variable " + CERTIFICATES_VARIABLE + " counts too.")
+            description =
+                    "PEM file of authorities trusted beside the system's; may be given several times. PEM text in the"
+                            + " environment variable " + CERTIFICATES_VARIABLE + " counts too.")
     List<Path> authorities = new ArrayList<>();
 
     RegistrySettings settings(Map<String, String> environment) throws IOException {

@@ -96,16 +96,15 @@ public final class LayerReader {
     }
 
     private LayerItem item(TarEntry entry, String path) throws ConversionException {
-        var kind =
-                switch (entry.type()) {
-                    case FILE -> Kind.FILE;
-                    case HARD_LINK -> Kind.HARD_LINK;
-                    case SYMLINK -> Kind.SYMLINK;
-                    case CHARACTER_DEVICE -> Kind.CHARACTER_DEVICE;
-                    case BLOCK_DEVICE -> Kind.BLOCK_DEVICE;
-                    case DIRECTORY -> Kind.DIRECTORY;
-                    case FIFO -> Kind.FIFO;
-                };
+        var kind = switch (entry.type()) {
+            case FILE -> Kind.FILE;
+            case HARD_LINK -> Kind.HARD_LINK;
+            case SYMLINK -> Kind.SYMLINK;
+            case CHARACTER_DEVICE -> Kind.CHARACTER_DEVICE;
+            case BLOCK_DEVICE -> Kind.BLOCK_DEVICE;
+            case DIRECTORY -> Kind.DIRECTORY;
+            case FIFO -> Kind.FIFO;
+        };
         var attributes = attributes(entry, kind);
         tree.clear(path, kind);
         if (kind == Kind.HARD_LINK) {

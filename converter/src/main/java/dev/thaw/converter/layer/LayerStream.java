@@ -1,7 +1,7 @@
 package dev.thaw.converter.layer;
 
-import com.github.luben.zstd.ZstdInputStreamNoFinalizer;
 import com.github.luben.zstd.ZstdIOException;
+import com.github.luben.zstd.ZstdInputStreamNoFinalizer;
 import dev.thaw.converter.report.ConversionException;
 import dev.thaw.converter.report.FailureReason;
 import dev.thaw.converter.tar.CorruptTarException;
@@ -99,7 +99,8 @@ public final class LayerStream implements AutoCloseable {
     public IOException explain(IOException failure) {
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
             if (cause instanceof ConversionException known) {
-                return new ConversionException(known.reason(), "layer " + promise.digest() + ": " + known.text(), known);
+                return new ConversionException(
+                        known.reason(), "layer " + promise.digest() + ": " + known.text(), known);
             }
             if (cause instanceof CorruptTarException
                     || cause instanceof ZstdIOException

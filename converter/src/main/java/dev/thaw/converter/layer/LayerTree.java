@@ -86,8 +86,7 @@ final class LayerTree {
             if (child == null) {
                 child = new Node(Kind.DIRECTORY, null);
                 put(node, parent, child);
-                implied.accept(new LayerItem(
-                        path.toString(), Kind.DIRECTORY, IMPLIED_ATTRIBUTES, 0, "", 0, 0, true));
+                implied.accept(new LayerItem(path.toString(), Kind.DIRECTORY, IMPLIED_ATTRIBUTES, 0, "", 0, 0, true));
             } else if (child.kind != Kind.DIRECTORY) {
                 throw unsafe(rawName, "its parent /" + ByteNames.text(path.toString()) + " is not a directory");
             }

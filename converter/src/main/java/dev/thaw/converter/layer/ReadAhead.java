@@ -74,7 +74,8 @@ final class ReadAhead extends InputStream {
         }
         while (true) {
             switch (current) {
-                case Data data when at < data.length -> {
+                case Data data
+                when at < data.length -> {
                     var count = Math.min(length, data.length - at);
                     System.arraycopy(data.bytes, at, out, from, count);
                     at += count;
@@ -87,8 +88,8 @@ final class ReadAhead extends InputStream {
                     at = 0;
                     current = take();
                 }
-                case End(Throwable failure) when failure != null ->
-                    throw failure instanceof IOException known ? known : new IOException(failure);
+                case End(Throwable failure)
+                when failure != null -> throw failure instanceof IOException known ? known : new IOException(failure);
                 case End end -> {
                     return -1;
                 }

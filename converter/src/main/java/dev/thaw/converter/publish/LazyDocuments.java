@@ -45,8 +45,7 @@ public final class LazyDocuments {
         diffIds.add(marker.diffId());
         diffIds.addAll(source.diffIds());
         setDiffIds(config, diffIds);
-        if (config.path("history") instanceof ArrayNode history
-                && !history.isEmpty()) {
+        if (config.path("history") instanceof ArrayNode history && !history.isEmpty()) {
             history.insertObject(0)
                     .put("created", EPOCH)
                     .put("created_by", "thaw-converter")
@@ -111,8 +110,7 @@ public final class LazyDocuments {
      * The image as ordinary clients see it: marker and the source's own layers. Docker's layer types become the OCI types of the
      * same bytes.
      */
-    public static ImageManifest lazyManifest(
-            SourcePlatform source, Descriptor config, Marker marker, Digest artifact) {
+    public static ImageManifest lazyManifest(SourcePlatform source, Descriptor config, Marker marker, Digest artifact) {
         var layers = new ArrayList<Descriptor>();
         layers.add(marker.descriptor().withAnnotation(LazyNames.IMAGE_ANNOTATION, artifact.toString()));
         for (var layer : source.layers()) {

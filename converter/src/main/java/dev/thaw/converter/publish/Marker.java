@@ -40,7 +40,8 @@ public record Marker(byte[] gzip, Digest diffId) {
     private static byte[] tar(Digest artifact) {
         var record = record(LazyNames.MARKER_RECORD + "=" + artifact);
         var tar = new byte[4 * BLOCK];
-        // A name that nothing else has: unpackers that do not skip the entry early would otherwise take it for the root.
+        // A name that nothing else has: unpackers that do not skip the entry early would otherwise take it for the
+        // root.
         put(tar, 0, "pax_global_header");
         put(tar, 100, "0000644\0");
         put(tar, 108, "0000000\0");

@@ -36,7 +36,8 @@ public record LazyImage(Digest digest, List<Entry> entries) {
      * @param lazy the manifest that ordinary clients run; null if there is none beside the artifact
      * @param artifact the nydus image
      */
-    public record Entry(@Nullable Platform platform, @Nullable ImageManifest lazy, ImageManifest artifact) {
+    public record Entry(
+            @Nullable Platform platform, @Nullable ImageManifest lazy, ImageManifest artifact) {
         /** The artifact's last layer, which holds the bootstrap. */
         public Descriptor bootstrapLayer() {
             return artifact.layers().getLast();
@@ -121,9 +122,6 @@ public record LazyImage(Digest digest, List<Entry> entries) {
     private static boolean isArtifact(ImageManifest manifest) {
         return LazyNames.NYDUS_MANIFEST.equals(manifest.artifactType())
                 || !manifest.layers().isEmpty()
-                        && manifest.layers()
-                                .getLast()
-                                .annotations()
-                                .containsKey(LazyNames.NYDUS_BOOTSTRAP_ANNOTATION);
+                        && manifest.layers().getLast().annotations().containsKey(LazyNames.NYDUS_BOOTSTRAP_ANNOTATION);
     }
 }

@@ -46,7 +46,8 @@ final class TreeComparison {
                 differences.add(
                         "",
                         "holds the inode " + nid + " with a link count of "
-                                + bootstrap.inode(nid).nlink() + ", the source has " + entry.getValue() + " names for it");
+                                + bootstrap.inode(nid).nlink() + ", the source has " + entry.getValue()
+                                + " names for it");
             }
         }
         return entries;
@@ -105,14 +106,13 @@ final class TreeComparison {
             if (!target.equals(node.linkTarget)) {
                 differences.add(
                         path,
-                        "points to " + ByteNames.text(target) + ", the source has "
-                                + ByteNames.text(node.linkTarget));
+                        "points to " + ByteNames.text(target) + ", the source has " + ByteNames.text(node.linkTarget));
             }
         } else if (inode.rdev() != expectedDevice(node)) {
             differences.add(
                     path,
-                    "is device " + inode.deviceMajor() + ":" + inode.deviceMinor() + ", the source has "
-                            + node.devMajor + ":" + node.devMinor);
+                    "is device " + inode.deviceMajor() + ":" + inode.deviceMinor() + ", the source has " + node.devMajor
+                            + ":" + node.devMinor);
         }
     }
 
@@ -137,7 +137,8 @@ final class TreeComparison {
     private void compareAttributes(String path, Node node, Inode inode) throws CorruptImageException {
         var expected = node.attributes;
         if (inode.permissions() != expected.mode()) {
-            differences.add(path, "has mode " + octal(inode.permissions()) + ", the source has " + octal(expected.mode()));
+            differences.add(
+                    path, "has mode " + octal(inode.permissions()) + ", the source has " + octal(expected.mode()));
         }
         if (inode.uid() != expected.uid() || inode.gid() != expected.gid()) {
             differences.add(

@@ -49,12 +49,7 @@ public final class Verification {
     private final StopSignal stop;
 
     public Verification(
-            Repository source,
-            Repository target,
-            Path workDirectory,
-            int workers,
-            Progress progress,
-            StopSignal stop) {
+            Repository source, Repository target, Path workDirectory, int workers, Progress progress, StopSignal stop) {
         this.source = source;
         this.target = target;
         this.workDirectory = workDirectory;
@@ -110,8 +105,7 @@ public final class Verification {
         }
         var marker = Marker.of(artifact.digest());
         var config = LazyDocuments.lazyConfig(platform, marker);
-        var expected =
-                LazyDocuments.lazyManifest(platform, configDescriptor(config), marker, artifact.digest());
+        var expected = LazyDocuments.lazyManifest(platform, configDescriptor(config), marker, artifact.digest());
         require(
                 Arrays.equals(expected.bytes(), lazy.bytes()),
                 where + " has the manifest " + lazy.digest() + ", that of its source would be " + expected.digest());
@@ -139,7 +133,8 @@ public final class Verification {
             var listed = entry.blobs().stream()
                     .filter(descriptor -> descriptor.digest().hex().equals(blob.id()))
                     .findFirst()
-                    .orElseThrow(() -> failed("the bootstrap uses blob " + blob.id() + ", which its artifact does not list"));
+                    .orElseThrow(() ->
+                            failed("the bootstrap uses blob " + blob.id() + ", which its artifact does not list"));
             tasks.add(() -> {
                 var table = ChunkTable.fromBootstrap(bootstrap, blob.index());
                 return BlobContents.read(target, table, listed.sizeBytes(), progress, stop);

@@ -117,8 +117,8 @@ public final class PrintedProgress implements Progress {
             case BAR -> out.print("\r\u001b[K" + bar());
             case LINES -> out.print(line() + "\n");
             case JSON ->
-                out.print("{\"progress\":{\"phase\":\"" + phase.label() + "\",\"bytesDone\":" + done + ",\"bytesTotal\":"
-                        + total + "}}\n");
+                out.print("{\"progress\":{\"phase\":\"" + phase.label() + "\",\"bytesDone\":" + done
+                        + ",\"bytesTotal\":" + total + "}}\n");
             case OFF -> {}
         }
         out.flush();
@@ -139,7 +139,13 @@ public final class PrintedProgress implements Progress {
 
     private String line() {
         return String.format(
-                Locale.ROOT, "%s: %s of %s (%.0f%%), %s/s", phase.label(), size(done), size(total), share() * 100, size(rate()));
+                Locale.ROOT,
+                "%s: %s of %s (%.0f%%), %s/s",
+                phase.label(),
+                size(done),
+                size(total),
+                share() * 100,
+                size(rate()));
     }
 
     private double share() {

@@ -41,7 +41,8 @@ public final class StopSignal {
     public ConversionException stopped() {
         return new ConversionException(
                 FailureReason.Internal,
-                "stopped by " + why.get() + " before the tag was moved; what was published before is untouched, and layers"
+                "stopped by " + why.get()
+                        + " before the tag was moved; what was published before is untouched, and layers"
                         + " converted so far are found again by the next run");
     }
 

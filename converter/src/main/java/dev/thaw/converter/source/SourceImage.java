@@ -61,11 +61,10 @@ public record SourceImage(Reference reference, Digest digest, List<SourcePlatfor
     public static SourceImage resolve(Repository repository, Reference reference, List<Platform> wanted)
             throws IOException {
         var document = repository.document(reference);
-        var platforms =
-                switch (document) {
-                    case ImageIndex index -> ofIndex(repository, index, wanted);
-                    case ImageManifest manifest -> List.of(ofManifest(repository, manifest, wanted));
-                };
+        var platforms = switch (document) {
+            case ImageIndex index -> ofIndex(repository, index, wanted);
+            case ImageManifest manifest -> List.of(ofManifest(repository, manifest, wanted));
+        };
         return new SourceImage(reference, document.digest(), platforms);
     }
 
@@ -151,8 +150,8 @@ public record SourceImage(Reference reference, Digest digest, List<SourcePlatfor
     private static void checkTypes(ImageManifest manifest) throws ConversionException {
         var configType = manifest.config().mediaType();
         if (!configType.equals(MediaTypes.OCI_CONFIG) && !configType.equals(MediaTypes.DOCKER_CONFIG)) {
-            throw unsupported("the manifest " + manifest.digest() + " is no container image: its config is a "
-                    + configType);
+            throw unsupported(
+                    "the manifest " + manifest.digest() + " is no container image: its config is a " + configType);
         }
         for (var layer : manifest.layers()) {
             var type = layer.mediaType();
@@ -209,7 +208,9 @@ public record SourceImage(Reference reference, Digest digest, List<SourcePlatfor
         }
         if (diffIds.size() != manifest.layers().size()) {
             throw corruptConfig(
-                    manifest, "has " + diffIds.size() + " diff_ids for " + manifest.layers().size() + " layers");
+                    manifest,
+                    "has " + diffIds.size() + " diff_ids for "
+                            + manifest.layers().size() + " layers");
         }
         return diffIds;
     }

@@ -5,7 +5,6 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Arrays;
-import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -122,9 +121,8 @@ public final class TarReader {
             throw new CorruptTarException(start, "an entry has a size of " + storedSize + " bytes");
         }
         var mtimeText = pax.text("mtime");
-        var mtime = mtimeText == null
-                ? new PaxTime(number(136, 12, start, "mtime"), 0)
-                : PaxTime.parse(mtimeText, start);
+        var mtime =
+                mtimeText == null ? new PaxTime(number(136, 12, start, "mtime"), 0) : PaxTime.parse(mtimeText, start);
         var isDevice = format != Format.V7 && (type == Type.CHARACTER_DEVICE || type == Type.BLOCK_DEVICE);
         var mode = (int) (number(100, 8, start, "mode") & 07777);
         var uid = pax.number("uid", number(108, 8, start, "uid"), start);
@@ -286,12 +284,11 @@ public final class TarReader {
 
     private String headerName(Format format) {
         var name = headerText(0, 100);
-        var prefix =
-                switch (format) {
-                    case USTAR -> headerText(345, 155);
-                    case STAR -> headerText(345, 131);
-                    case V7, GNU -> "";
-                };
+        var prefix = switch (format) {
+            case USTAR -> headerText(345, 155);
+            case STAR -> headerText(345, 131);
+            case V7, GNU -> "";
+        };
         return prefix.isEmpty() ? name : prefix + "/" + name;
     }
 
