@@ -33,7 +33,7 @@ final class CacheMetrics {
     }
 
     void evicted(long bytes) {
-        evicted.increment(bytes);
+        evicted.increment((double) bytes);
     }
 
     void uncached() {

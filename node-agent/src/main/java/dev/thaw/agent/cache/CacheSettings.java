@@ -4,6 +4,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 
 /**
+ * Where chunks are kept, and how many.
+ *
  * @param directory of the cache files; made if it is not there
  * @param maxBytes of chunks on disk; more is never kept
  * @param highWatermark share of {@code maxBytes} at which eviction begins

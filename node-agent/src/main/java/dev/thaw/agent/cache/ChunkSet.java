@@ -14,12 +14,12 @@ final class ChunkSet {
         return (words.get(chunk >>> 6) & bit(chunk)) != 0;
     }
 
-    /** @return whether it was not there */
+    /** Adds a chunk. @return whether it was not there */
     boolean add(int chunk) {
         return (words.getAndUpdate(chunk >>> 6, word -> word | bit(chunk)) & bit(chunk)) == 0;
     }
 
-    /** @return whether it was there */
+    /** Takes a chunk out. @return whether it was there */
     boolean remove(int chunk) {
         return (words.getAndUpdate(chunk >>> 6, word -> word & ~bit(chunk)) & bit(chunk)) != 0;
     }

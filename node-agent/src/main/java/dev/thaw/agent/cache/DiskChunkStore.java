@@ -54,7 +54,7 @@ public final class DiskChunkStore implements AutoCloseable {
         housekeeping = Executors.newSingleThreadScheduledExecutor(
                 Thread.ofPlatform().daemon().name("chunk-store").factory());
         long interval = settings.syncInterval().toMillis();
-        housekeeping.scheduleWithFixedDelay(this::persistQuietly, interval, interval, TimeUnit.MILLISECONDS);
+        var _ = housekeeping.scheduleWithFixedDelay(this::persistQuietly, interval, interval, TimeUnit.MILLISECONDS);
     }
 
     /**
@@ -80,7 +80,11 @@ public final class DiskChunkStore implements AutoCloseable {
         }
     }
 
-    /** @param discard whether the blob's file goes when this was its last holder */
+    /**
+     * Gives a blob back.
+     *
+     * @param discard whether the blob's file goes when this was its last holder
+     */
     public void release(String id, boolean discard) throws IOException {
         CachedBlob last = null;
         lock.lock();

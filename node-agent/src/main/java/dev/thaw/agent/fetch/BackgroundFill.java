@@ -31,7 +31,11 @@ public final class BackgroundFill implements AutoCloseable {
         thread = Thread.ofVirtual().name("fill-" + image).unstarted(() -> fill(quietFirst));
     }
 
-    /** @param quietFirst how long no read must have waited before it begins; zero to begin at once */
+    /**
+     * Begins to fill an image.
+     *
+     * @param quietFirst how long no read must have waited before it begins; zero to begin at once
+     */
     public static BackgroundFill start(ChunkFetcher fetcher, String image, List<LazyBlob> blobs, Duration quietFirst) {
         var fill = new BackgroundFill(fetcher, image, blobs, quietFirst);
         fill.thread.start();

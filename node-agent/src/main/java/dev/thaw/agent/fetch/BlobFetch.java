@@ -47,6 +47,7 @@ final class BlobFetch {
         return closed;
     }
 
+    @SuppressWarnings("ReferenceEquality") // the one that made this blob joins first
     void join(TrafficCount image, BlobOrigin origin, StoredChunks known) throws CorruptImageException {
         lock.lock();
         try {
@@ -60,7 +61,7 @@ final class BlobFetch {
         }
     }
 
-    /** @return whether no image is left */
+    /** Takes an image away. @return whether no image is left */
     boolean leave(TrafficCount image) {
         lock.lock();
         try {

@@ -76,7 +76,11 @@ public final class ChunkFetcher implements AutoCloseable {
         return chunks.count() == 0 ? 1 : Math.max(1, chunks.offset(chunks.count() - 1) / Math.max(1, chunks.count()));
     }
 
-    /** @param discard whether the blob leaves the disk, unless another image has it open */
+    /**
+     * Closes a blob for one image; its reads fail from now on.
+     *
+     * @param discard whether the blob leaves the disk, unless another image has it open
+     */
     public void release(LazyBlob lazy, boolean discard) throws IOException {
         lazy.close();
         lock.lock();

@@ -65,7 +65,7 @@ final class FetchMetrics {
     }
 
     void bytes(FetchReason reason, long bytes) {
-        of(reason).bytes.increment(bytes);
+        of(reason).bytes.increment((double) bytes);
     }
 
     void hit() {

@@ -4,6 +4,8 @@ import java.time.Duration;
 import java.util.OptionalLong;
 
 /**
+ * How fetching spends the network, and how long it tries.
+ *
  * @param parallelism requests at a time, of the whole node
  * @param rangeBytes most that one request asks for
  * @param readTimeout how long a read waits before {@code onFailure} decides

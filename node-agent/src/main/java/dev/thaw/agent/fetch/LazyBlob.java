@@ -151,7 +151,7 @@ public final class LazyBlob implements Device {
             if (e.getCause() instanceof ChunkUnavailable unavailable && unavailable.isWorthRetrying()) {
                 return null;
             }
-            throw failed(e.getCause());
+            throw failed(e.getCause() instanceof Throwable cause ? cause : e);
         }
     }
 

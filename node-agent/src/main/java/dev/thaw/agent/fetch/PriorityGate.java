@@ -15,7 +15,7 @@ import java.util.concurrent.locks.ReentrantLock;
 final class PriorityGate {
     private final ReentrantLock lock = new ReentrantLock();
     private final Map<FetchReason, Queue<Ticket>> waiting = new EnumMap<>(FetchReason.class);
-    private final int[] running = new int[FetchReason.values().length];
+    private final Map<FetchReason, Integer> running = new EnumMap<>(FetchReason.class);
     private final int places;
     private final int mostUnhurried;
     private final int mostBackground;
@@ -76,7 +76,7 @@ final class PriorityGate {
 
         private void leaveLocked() {
             in = false;
-            running[admittedAs.ordinal()]--;
+            running.merge(admittedAs, -1, Integer::sum);
             admitNext();
         }
 
@@ -119,7 +119,7 @@ final class PriorityGate {
                 var next = queue.remove();
                 next.in = true;
                 next.admittedAs = reason;
-                running[reason.ordinal()]++;
+                running.merge(reason, 1, Integer::sum);
                 next.admitted.signal();
             }
             if (!queue.isEmpty()) {
@@ -129,15 +129,19 @@ final class PriorityGate {
     }
 
     private boolean hasPlaceFor(FetchReason reason) {
-        int unhurried = running[FetchReason.AHEAD.ordinal()] + running[FetchReason.BACKGROUND.ordinal()];
+        int unhurried = running(FetchReason.AHEAD) + running(FetchReason.BACKGROUND);
         return switch (reason) {
-            case DEMAND -> unhurried + running[FetchReason.DEMAND.ordinal()] < places;
-            case AHEAD -> unhurried < mostUnhurried && unhurried + running[FetchReason.DEMAND.ordinal()] < places;
+            case DEMAND -> unhurried + running(FetchReason.DEMAND) < places;
+            case AHEAD -> unhurried < mostUnhurried && unhurried + running(FetchReason.DEMAND) < places;
             case BACKGROUND ->
-                running[FetchReason.BACKGROUND.ordinal()] < mostBackground
+                running(FetchReason.BACKGROUND) < mostBackground
                         && unhurried < mostUnhurried
-                        && unhurried + running[FetchReason.DEMAND.ordinal()] < places;
+                        && unhurried + running(FetchReason.DEMAND) < places;
         };
+    }
+
+    private int running(FetchReason reason) {
+        return running.getOrDefault(reason, 0);
     }
 
     private Queue<Ticket> queue(FetchReason reason) {

@@ -87,14 +87,14 @@ final class BootstrapLayer {
         long size = 0;
         if (header[SIZE_AT] < 0) {
             for (int i = SIZE_AT + 4; i < SIZE_AT + 12; i++) {
-                size = size << 8 | header[i] & 0xff;
+                size = (size << 8) | (header[i] & 0xff);
             }
         } else {
             for (int i = SIZE_AT; i < SIZE_AT + 12 && header[i] != 0 && header[i] != ' '; i++) {
                 if (header[i] < '0' || header[i] > '7') {
                     throw new IOException("the bootstrap layer is no tar file");
                 }
-                size = size << 3 | header[i] - '0';
+                size = (size << 3) | (header[i] - '0');
             }
         }
         if (size < 0) {

@@ -285,6 +285,7 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
     }
 
     /** The open image; opens it, once for all who ask. */
+    @SuppressWarnings("ReferenceEquality") // a future is itself
     private OpenImage opened(Digest artifact) throws AgentException {
         var mine = new CompletableFuture<OpenImage>();
         var opening = open.computeIfAbsent(artifact, key -> mine);
@@ -299,8 +300,13 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
         } catch (TimeoutException e) {
             throw new UnknownImage(artifact, "its bootstrap did not come within " + LONGEST_OPENING.toSeconds() + " s");
         } catch (ExecutionException e) {
-            throw new UnknownImage(artifact, String.valueOf(e.getCause().getMessage()));
+            throw new UnknownImage(artifact, reason(e));
         }
+    }
+
+    private static String reason(ExecutionException e) {
+        var cause = e.getCause();
+        return cause == null || cause.getMessage() == null ? String.valueOf(e.getMessage()) : cause.getMessage();
     }
 
     private void open(Digest artifact, CompletableFuture<OpenImage> result) {

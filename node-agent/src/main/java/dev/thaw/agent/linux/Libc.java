@@ -104,7 +104,7 @@ public final class Libc {
         return result;
     }
 
-    /** @return the number of bytes read, or minus the error number */
+    /** read(2). @return the number of bytes read, or minus the error number */
     public static long read(int descriptor, MemorySegment into, long bytes) {
         var state = STATE.get();
         try {
@@ -114,7 +114,7 @@ public final class Libc {
         }
     }
 
-    /** @return the number of bytes written, or minus the error number */
+    /** write(2). @return the number of bytes written, or minus the error number */
     public static long write(int descriptor, MemorySegment from, long bytes) {
         var state = STATE.get();
         try {
@@ -125,6 +125,8 @@ public final class Libc {
     }
 
     /**
+     * writev(2).
+     *
      * @param vector {@code struct iovec[count]}: address and length, 8 bytes each
      * @return the number of bytes written, or minus the error number
      */
@@ -137,7 +139,7 @@ public final class Libc {
         }
     }
 
-    /** @return the number of bytes read, fewer than asked for only at the end of the file; or minus the error number */
+    /** pread(2), repeated. @return the number of bytes read, fewer than asked for only at the end of the file; or minus the error number */
     public static long pread(int descriptor, MemorySegment into, long bytes, long offset) {
         var state = STATE.get();
         try {
@@ -181,7 +183,7 @@ public final class Libc {
         }
     }
 
-    /** @return the descriptor, close-on-exec */
+    /** open(2). @return the descriptor, close-on-exec */
     public static int open(Path path, int flags) throws SystemCallFailed {
         var state = STATE.get();
         try (var arena = Arena.ofConfined()) {

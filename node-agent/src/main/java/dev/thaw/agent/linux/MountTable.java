@@ -30,12 +30,12 @@ public record MountTable(List<Mount> mounts) {
 
     static MountTable parse(String text) {
         var mounts = new ArrayList<Mount>();
-        for (var line : text.split("\n")) {
-            var fields = line.split(" ");
-            int dash = List.of(fields).indexOf("-");
-            if (fields.length > 4 && dash > 0 && fields.length > dash + 2) {
+        for (var line : text.lines().toList()) {
+            var fields = List.of(line.split(" ", -1));
+            int dash = fields.indexOf("-");
+            if (dash > 4 && fields.size() > dash + 2) {
                 mounts.add(new Mount(
-                        fields[2], Path.of(unescape(fields[4])), fields[dash + 1], unescape(fields[dash + 2])));
+                        fields.get(2), Path.of(unescape(fields.get(4))), fields.get(dash + 1), unescape(fields.get(dash + 2))));
             }
         }
         return new MountTable(List.copyOf(mounts));

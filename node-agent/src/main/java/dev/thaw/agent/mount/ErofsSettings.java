@@ -3,6 +3,8 @@ package dev.thaw.agent.mount;
 import java.nio.file.Path;
 
 /**
+ * Where the driver puts what it mounts.
+ *
  * @param mounts directory under which images are mounted
  * @param devices directory on which the device files are mounted
  * @param deviceTable file that remembers the devices' numbers

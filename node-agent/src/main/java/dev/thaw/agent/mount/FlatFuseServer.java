@@ -98,57 +98,37 @@ final class FlatFuseServer implements Runnable {
 
     /** @return what was answered, 0 or an error number; −1 when the answer comes later */
     private int handle(int opcode, long unique, long node, long begun) {
-        switch (opcode) {
-            case FuseProtocol.READ -> {
-                return read(
+        return switch (opcode) {
+            case FuseProtocol.READ ->
+                read(
                         unique,
                         node,
                         in.get(JAVA_LONG, FuseProtocol.REQUEST_HEADER + 8),
                         in.get(JAVA_INT, FuseProtocol.REQUEST_HEADER + 16),
                         begun);
-            }
-            case FuseProtocol.LOOKUP -> {
-                return lookup(unique, node);
-            }
-            case FuseProtocol.GETATTR -> {
-                return attributes(unique, node);
-            }
-            case FuseProtocol.OPEN -> {
-                return open(unique, FuseProtocol.OPEN_KEEP_CACHE | FuseProtocol.OPEN_NO_FLUSH);
-            }
-            case FuseProtocol.OPENDIR -> {
-                return open(unique, 0);
-            }
-            case FuseProtocol.READDIR -> {
-                return list(
+            case FuseProtocol.LOOKUP -> lookup(unique, node);
+            case FuseProtocol.GETATTR -> attributes(unique, node);
+            case FuseProtocol.OPEN -> open(unique, FuseProtocol.OPEN_KEEP_CACHE | FuseProtocol.OPEN_NO_FLUSH);
+            case FuseProtocol.OPENDIR -> open(unique, 0);
+            case FuseProtocol.READDIR ->
+                list(
                         unique,
                         in.get(JAVA_LONG, FuseProtocol.REQUEST_HEADER + 8),
                         in.get(JAVA_INT, FuseProtocol.REQUEST_HEADER + 16));
-            }
-            case FuseProtocol.FORGET, FuseProtocol.BATCH_FORGET -> {
-                return 0;
-            }
-            case FuseProtocol.INTERRUPT -> {
-                interrupt(in.get(JAVA_LONG, FuseProtocol.REQUEST_HEADER));
-                return 0;
-            }
-            case FuseProtocol.RELEASE, FuseProtocol.RELEASEDIR, FuseProtocol.FLUSH, FuseProtocol.DESTROY -> {
-                return reply(unique, 0);
-            }
+            case FuseProtocol.FORGET, FuseProtocol.BATCH_FORGET -> 0;
+            case FuseProtocol.INTERRUPT -> interrupt(in.get(JAVA_LONG, FuseProtocol.REQUEST_HEADER));
+            case FuseProtocol.RELEASE, FuseProtocol.RELEASEDIR, FuseProtocol.FLUSH, FuseProtocol.DESTROY ->
+                reply(unique, 0);
             case FuseProtocol.STATFS -> {
                 clear(FuseProtocol.STATFS_BYTES);
                 out.set(JAVA_INT, 56, FuseProtocol.PAGE_BYTES);
                 out.set(JAVA_INT, 60, 255);
                 out.set(JAVA_INT, 64, FuseProtocol.PAGE_BYTES);
-                return reply(unique, FuseProtocol.STATFS_BYTES);
+                yield reply(unique, FuseProtocol.STATFS_BYTES);
             }
-            case FuseProtocol.INIT -> {
-                return init(unique);
-            }
-            default -> {
-                return fail(unique, Errno.ENOSYS);
-            }
-        }
+            case FuseProtocol.INIT -> init(unique);
+            default -> fail(unique, Errno.ENOSYS);
+        };
     }
 
     private int read(long unique, long node, long offset, int size, long begun) {
@@ -205,11 +185,12 @@ final class FlatFuseServer implements Runnable {
         }
     }
 
-    private void interrupt(long unique) {
+    private int interrupt(long unique) {
         var reader = WAITING.get(new Waiting(session, unique));
         if (reader != null) {
             reader.interrupt();
         }
+        return 0;
     }
 
     private int lookup(long unique, long parent) {

@@ -29,6 +29,7 @@ final class FuseMount {
         this.functions = functions;
     }
 
+    @SuppressWarnings("MustBeClosed") // the functions live until libfuse has ended, which close() sees to
     static FuseMount mount(Path point, ImageTree tree, FuseMetrics metrics) throws IOException {
         var functions = Arena.ofShared();
         var served = new LibFuseTree(tree, metrics, functions);

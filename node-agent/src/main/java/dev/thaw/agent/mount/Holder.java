@@ -45,7 +45,11 @@ public final class Holder implements AutoCloseable {
         }
     }
 
-    /** @throws IOException also when a holder serves at that path already */
+    /**
+     * Begins to listen.
+     *
+     * @throws IOException also when a holder serves at that path already
+     */
     public static Holder listen(Path path) throws IOException {
         if (new HeldDescriptors(path).isThere()) {
             throw new IOException("a holder is already there at " + path);

@@ -23,7 +23,11 @@ final class ImageTree {
         return image;
     }
 
-    /** @param path absolute, with single slashes, as the kernel and libfuse make it */
+    /**
+     * Where a path leads.
+     *
+     * @param path absolute, with single slashes, as the kernel and libfuse make it
+     */
     OptionalLong find(byte[] path) throws CorruptImageException {
         long nid = image.bootstrap().rootNid();
         int start = 1;
@@ -46,7 +50,7 @@ final class ImageTree {
         return image.bootstrap().inode(nid);
     }
 
-    /** @return the bytes that were read: fewer than asked for only at the file's end */
+    /** Reads a part of a file. @return the bytes that were read: fewer than asked for only at the file's end */
     int read(long nid, long offset, long size, MemorySegment target)
             throws CorruptImageException, ReadFailed, InterruptedException {
         var bootstrap = image.bootstrap();
