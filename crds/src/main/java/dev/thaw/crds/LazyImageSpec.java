@@ -198,7 +198,8 @@ public record LazyImageSpec(
             @JsonPropertyDescription("Metadata: the file tree. Trace: also what earlier starts read. Full: everything.")
             WarmupLevel level,
 
-            @Default("10") @Min(1) @Max(1000) @JsonPropertyDescription("Nodes that fetch at the same time.") @Nullable Integer parallelism) {
+            @Default("10") @Min(1) @Max(1000) @JsonPropertyDescription("Nodes that fetch at the same time.")
+            Integer parallelism) {
         public Warmup {
             nodeSelector = nodeSelector == null ? Map.of() : Map.copyOf(nodeSelector);
             level = level == null ? WarmupLevel.TRACE : level;
@@ -243,9 +244,8 @@ public record LazyImageSpec(
             @Size(max = 32) @Pattern(Durations.PATTERN) @JsonPropertyDescription("Time after which a conversion is given up.")
             String deadline,
 
-            @Default("3")
-            @Min(0) @Max(20) @JsonPropertyDescription("How often a failed conversion is tried again.")
-            @Nullable Integer backoffLimit,
+            @Default("3") @Min(0) @Max(20) @JsonPropertyDescription("How often a failed conversion is tried again.")
+            Integer backoffLimit,
 
             @Default("1h")
             @Size(max = 32) @Pattern(Durations.PATTERN) @JsonPropertyDescription("How long a finished Job, and with it the log, is kept.")

@@ -38,7 +38,7 @@ public record SnapshotterConfigSpec(
         @Min(-1000000) @Max(1000000) @JsonPropertyDescription(
                 "A node that several configurations select belongs to the one with the highest priority; of equals,"
                         + " to the oldest.")
-        @Nullable Integer priority,
+        Integer priority,
 
         @Default("{}") @JsonPropertyDescription("The containerd of the nodes.")
         Containerd containerd,
@@ -184,13 +184,11 @@ public record SnapshotterConfigSpec(
             @Size(max = 20) @Pattern(ByteSize.PATTERN) @JsonPropertyDescription("Disk space that cached chunks may take, such as 50Gi.")
             String maxSize,
 
-            @Default("90")
-            @Min(2) @Max(100) @JsonPropertyDescription("Percent of maxSize at which eviction begins.")
-            @Nullable Integer highWatermark,
+            @Default("90") @Min(2) @Max(100) @JsonPropertyDescription("Percent of maxSize at which eviction begins.")
+            Integer highWatermark,
 
-            @Default("75")
-            @Min(1) @Max(99) @JsonPropertyDescription("Percent of maxSize down to which it goes.")
-            @Nullable Integer lowWatermark) {
+            @Default("75") @Min(1) @Max(99) @JsonPropertyDescription("Percent of maxSize down to which it goes.")
+            Integer lowWatermark) {
         /** Fifty gibibytes under /var/lib/thaw. */
         public static final Cache DEFAULT = new Cache("/var/lib/thaw", "50Gi", 90, 75);
 
@@ -215,7 +213,7 @@ public record SnapshotterConfigSpec(
     public record Fetch(
             @Default("16")
             @Min(1) @Max(512) @JsonPropertyDescription("Requests in flight at the same time, for all images of a node.")
-            @Nullable Integer parallelism,
+            Integer parallelism,
 
             @Default("4Mi")
             @Size(max = 20) @Pattern(ByteSize.PATTERN) @JsonPropertyDescription("Size up to which neighbouring chunks are joined into one request.")
@@ -227,7 +225,7 @@ public record SnapshotterConfigSpec(
 
             @Default("5")
             @Min(0) @Max(100) @JsonPropertyDescription("Further tries of one request with the same endpoint.")
-            @Nullable Integer retries,
+            Integer retries,
 
             @Default("5m")
             @Size(max = 32) @Pattern(Durations.PATTERN) @JsonPropertyDescription("Time after which a read that nothing answers is dealt with as onFailure says.")
@@ -286,9 +284,8 @@ public record SnapshotterConfigSpec(
             @Size(min = 1, max = 8) @JsonPropertyDescription("Tried in this order; one that fails its health check is left out for a while.")
             List<Endpoint> endpoints,
 
-            @Default("true")
-            @JsonPropertyDescription("Whether the registry itself is asked when no endpoint answers.")
-            @Nullable Boolean fallback) {
+            @Default("true") @JsonPropertyDescription("Whether the registry itself is asked when no endpoint answers.")
+            Boolean fallback) {
         public Mirror {
             endpoints = endpoints == null ? List.of() : List.copyOf(endpoints);
             fallback = fallback == null || fallback;
@@ -367,7 +364,7 @@ public record SnapshotterConfigSpec(
         private @Nullable String image;
         private @Nullable ResourceRequirements resources;
         private UpdateStrategy updateStrategy = UpdateStrategy.DEFAULT;
-        private @Nullable Integer priority;
+        private Integer priority = 0;
         private Containerd containerd = Containerd.DEFAULT;
         private DriverChoice driver = DriverChoice.AUTO;
         private Cache cache = Cache.DEFAULT;
@@ -402,7 +399,7 @@ public record SnapshotterConfigSpec(
             return this;
         }
 
-        public Builder priority(@Nullable Integer priority) {
+        public Builder priority(Integer priority) {
             this.priority = priority;
             return this;
         }

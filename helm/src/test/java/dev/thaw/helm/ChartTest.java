@@ -308,7 +308,7 @@ final class ChartTest {
         var release = Chart.render();
         var job = release.the("Job", "thaw-drain");
         assertThat(job.at("/metadata/annotations/helm.sh~1hook").asText()).isEqualTo("pre-delete");
-        assertThat(words(job.at("/spec/template/spec/containers/0/args"))).containsExactly("drain", "--timeout", "5m");
+        assertThat(words(job.at("/spec/template/spec/containers/0/args"))).containsExactly("drain", "--timeout", "4m");
         for (var kind : List.of("ServiceAccount", "ClusterRole", "ClusterRoleBinding")) {
             assertThat(release.the(kind, "thaw-drain")
                             .at("/metadata/annotations/helm.sh~1hook")
