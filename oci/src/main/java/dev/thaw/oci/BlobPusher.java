@@ -1,6 +1,7 @@
 package dev.thaw.oci;
 
 import java.io.IOException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import okhttp3.HttpUrl;
 import okhttp3.RequestBody;
 import org.slf4j.Logger;
@@ -29,7 +30,12 @@ final class BlobPusher {
         }
         var action = new Action("push the blob", digest, repository);
         var endpoint = endpoints.origin(repository);
+        var repeated = new AtomicBoolean();
         retries.run(action, () -> {
+            // The answer may have been lost after the blob was made.
+            if (repeated.getAndSet(true) && checker.exists(repository, digest, Scope.push(repository))) {
+                return;
+            }
             var session = UploadSession.open(action, exchange, endpoint, repository);
             var done = false;
             try {

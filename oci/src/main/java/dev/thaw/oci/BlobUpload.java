@@ -62,6 +62,11 @@ public final class BlobUpload extends OutputStream {
         return retries.call(action, () -> UploadSession.open(action, exchange, endpoint, repository));
     }
 
+    private void reopen() throws IOException {
+        session.cancel(action);
+        session = open();
+    }
+
     /** How many bytes were written. */
     public long sizeBytes() {
         return acknowledged + buffered;
@@ -188,7 +193,7 @@ public final class BlobUpload extends OutputStream {
                 throw lost(failure, "it has forgotten the upload");
             }
             // Nothing was acknowledged yet, so a new upload loses nothing.
-            session = open();
+            reopen();
             return 0;
         }
         // "0-0" also stands for nothing at all: there is no way to write an empty range.
@@ -227,7 +232,7 @@ public final class BlobUpload extends OutputStream {
                     return;
                 }
                 if (acknowledged == 0) {
-                    session = open();
+                    reopen();
                 } else if (session.received(action) != acknowledged) {
                     throw lost(e, "it holds another number of bytes than were sent");
                 }

@@ -3,10 +3,10 @@ package dev.thaw.oci;
 import java.io.IOException;
 import java.util.regex.Pattern;
 import okhttp3.HttpUrl;
+import okhttp3.MediaType;
 import okhttp3.Request;
 import okhttp3.RequestBody;
 import okhttp3.Response;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -16,6 +16,8 @@ import org.slf4j.LoggerFactory;
  */
 final class UploadSession {
     private static final Logger LOG = LoggerFactory.getLogger(UploadSession.class);
+
+    private static final MediaType BYTES = MediaType.get(MediaTypes.OCTET_STREAM);
 
     /** {@code 0-<last byte>}; some registries write the unit before it. */
     private static final Pattern RANGE = Pattern.compile("(?:bytes=)?0-(\\d{1,18})");
@@ -76,7 +78,7 @@ final class UploadSession {
     void append(Action action, long start, byte[] bytes, int offset, int length) throws IOException {
         var request = endpoint.request(location)
                 .header("Content-Range", start + "-" + (start + length - 1))
-                .patch(new ChunkBody(bytes, offset, length))
+                .patch(new OneShotBody(RequestBody.create(bytes, BYTES, offset, length)))
                 .build();
         try (var response = exchange.send(action, endpoint, repository, scope, request, exchange.deadline(length))) {
             if (response.code() != 202 && response.code() != 204) {
@@ -115,7 +117,7 @@ final class UploadSession {
         var url = location.newBuilder()
                 .addQueryParameter("digest", digest.toString())
                 .build();
-        var request = endpoint.request(url).put(body).build();
+        var request = endpoint.request(url).put(new OneShotBody(body)).build();
         try (var response = exchange.sendPatiently(
                 action, endpoint, repository, scope, request, exchange.deadline(body.contentLength()))) {
             if (response.code() != 201 && response.code() != 204) {
@@ -167,38 +169,5 @@ final class UploadSession {
         throw action.invalid(
                 "the registry demands chunks of at least " + Printable.of(header, 40) + " bytes",
                 "at most " + BlobUpload.LARGEST_CHUNK_BYTES + " are held in memory; push it from a file");
-    }
-
-    /** A piece of an array, sent at most once: repeating it blindly could append it twice. */
-    private static final class ChunkBody extends RequestBody {
-        private final byte[] bytes;
-        private final int offset;
-        private final int length;
-
-        ChunkBody(byte[] bytes, int offset, int length) {
-            this.bytes = bytes;
-            this.offset = offset;
-            this.length = length;
-        }
-
-        @Override
-        public okhttp3.@Nullable MediaType contentType() {
-            return okhttp3.MediaType.get(MediaTypes.OCTET_STREAM);
-        }
-
-        @Override
-        public long contentLength() {
-            return length;
-        }
-
-        @Override
-        public boolean isOneShot() {
-            return true;
-        }
-
-        @Override
-        public void writeTo(okio.BufferedSink sink) throws IOException {
-            sink.write(bytes, offset, length);
-        }
     }
 }

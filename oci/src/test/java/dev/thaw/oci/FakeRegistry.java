@@ -18,6 +18,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import mockwebserver3.Dispatcher;
 import mockwebserver3.MockResponse;
@@ -70,7 +71,8 @@ public final class FakeRegistry implements AutoCloseable {
 
     @FunctionalInterface
     private interface Answer {
-        MockResponse to(Seen request, MockResponse honest);
+        /** @param honest serves the request as if there were no fault */
+        MockResponse to(Seen request, Supplier<MockResponse> honest);
     }
 
     private record Stored(String mediaType, byte[] bytes) {}
@@ -340,7 +342,7 @@ public final class FakeRegistry implements AutoCloseable {
 
     // --- faults
 
-    /** Answers the next requests of this method, whose path contains this, with this status. */
+    /** Does not serve the next requests of this method whose path contains this, but answers with this status. */
     public void fail(int times, String method, String pathPart, int status, String... headers) {
         fault(faults, times, method, pathPart, (request, honest) -> status(status, headers));
     }
@@ -356,26 +358,28 @@ public final class FakeRegistry implements AutoCloseable {
                 times,
                 method,
                 pathPart,
-                (request, honest) -> honest.newBuilder()
+                (request, honest) -> honest.get()
+                .newBuilder()
                         .onResponseStart(new SocketEffect.CloseSocket())
                         .build());
     }
 
     /** Breaks the answer off after so many bytes of its body. */
     public void cutBody(int times, String method, String pathPart, int afterBytes) {
-        fault(faults, times, method, pathPart, (request, honest) -> cut(honest, afterBytes));
+        fault(faults, times, method, pathPart, (request, honest) -> cut(honest.get(), afterBytes));
     }
 
     public void cutStorageBody(int times, int afterBytes) {
-        fault(storageFaults, times, "GET", "", (request, honest) -> cut(honest, afterBytes));
+        fault(storageFaults, times, "GET", "", (request, honest) -> cut(honest.get(), afterBytes));
     }
 
     /** Sends the right headers with another body of the same length. */
     public void tamper(int times, String pathPart) {
         fault(faults, times, "GET", pathPart, (request, honest) -> {
-            var body = bytes(honest);
+            var response = honest.get();
+            var body = bytes(response);
             body[body.length / 2] ^= 1;
-            return honest.newBuilder().body(new Buffer().write(body)).build();
+            return response.newBuilder().body(new Buffer().write(body)).build();
         });
     }
 
@@ -442,16 +446,21 @@ public final class FakeRegistry implements AutoCloseable {
                 seen.add(request);
                 lock.lock();
                 try {
-                    for (var fault : theirFaults) {
-                        if (fault.left > 0 && request.is(fault.method, fault.pathPart)) {
-                            fault.left--;
-                            return fault.answer.to(request, service.to(request));
-                        }
-                    }
-                    return service.to(request);
+                    var response = answer(request);
+                    return request.method.equals("HEAD") ? withoutBody(response) : response;
                 } finally {
                     lock.unlock();
                 }
+            }
+
+            private MockResponse answer(Seen request) {
+                for (var fault : theirFaults) {
+                    if (fault.left > 0 && request.is(fault.method, fault.pathPart)) {
+                        fault.left--;
+                        return fault.answer.to(request, () -> service.to(request));
+                    }
+                }
+                return service.to(request);
             }
         };
     }
@@ -590,7 +599,7 @@ public final class FakeRegistry implements AutoCloseable {
             return error(404, "BLOB_UNKNOWN", "blob unknown to registry");
         }
         if (redirects && request.method.equals("GET")) {
-            return status(307, "Location", storage.url("/" + repository + "/" + digest) + "?" + signature);
+            return status(307, "Location", scheme() + "://" + storageHost() + "/" + repository + "/" + digest + "?" + signature);
         }
         return blob(request, blob);
     }
@@ -771,7 +780,11 @@ public final class FakeRegistry implements AutoCloseable {
     // --- small things
 
     private String url(String path) {
-        return server.url(path).newBuilder().host("127.0.0.1").build().toString();
+        return scheme() + "://" + host() + path;
+    }
+
+    private String scheme() {
+        return certificate == null ? "http" : "https";
     }
 
     private static String key(String repository, String selector) {
@@ -810,6 +823,15 @@ public final class FakeRegistry implements AutoCloseable {
                 .setHeader("Content-Length", body.length)
                 .onResponseEnd(SocketEffect.ShutdownConnection.INSTANCE)
                 .build();
+    }
+
+    /** An answer to HEAD has the headers of the answer to GET and nothing after them. */
+    private static MockResponse withoutBody(MockResponse response) {
+        var length = response.getHeaders().get("Content-Length");
+        var bare = response.newBuilder().body(new Buffer());
+        return length == null
+                ? bare.build()
+                : bare.setHeader("Content-Length", length).build();
     }
 
     private static byte[] bytes(MockResponse response) {
