@@ -11,6 +11,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
 import java.nio.charset.Charset;
+import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.HashSet;
@@ -109,7 +110,7 @@ final class DiskUsage {
                 .getBytes(Charset.forName(System.getProperty("sun.jnu.encoding", "UTF-8")));
         int error = count(-1, arena.allocateFrom(ValueLayout.JAVA_BYTE, terminated(top)), top, new byte[0]);
         if (error != 0) {
-            throw new IOException(directory + ": cannot be measured: errno " + error);
+            throw new FileSystemException(directory.toString(), null, "errno " + error);
         }
         while (!directories.isEmpty()) {
             list(directories.pop());
@@ -130,8 +131,8 @@ final class DiskUsage {
                     if (entry.address() == 0) {
                         return;
                     }
-                    var entryName = entry.reinterpret(DIRENT_NAME + NAME_MAX_BYTES)
-                            .asSlice(DIRENT_NAME, NAME_MAX_BYTES);
+                    var entryName =
+                            entry.reinterpret(DIRENT_NAME + NAME_MAX_BYTES).asSlice(DIRENT_NAME, NAME_MAX_BYTES);
                     var bytes = bytes(entryName);
                     if (!isDots(bytes)) {
                         count(descriptor, entryName, path, bytes);
@@ -145,8 +146,7 @@ final class DiskUsage {
 
     /** Counts one file and remembers it if it is a directory. Returns the errno, 0 for none. */
     private int count(int at, MemorySegment name, byte[] parent, byte[] child) throws Throwable {
-        int result =
-                (int) STATX.invokeExact(state, at, name, AT_SYMLINK_NOFOLLOW, STATX_TYPE_NLINK_INO_BLOCKS, statx);
+        int result = (int) STATX.invokeExact(state, at, name, AT_SYMLINK_NOFOLLOW, STATX_TYPE_NLINK_INO_BLOCKS, statx);
         if (result != 0) {
             int error = (int) ERRNO.get(state, 0L);
             return error == 0 ? ENOENT : error;

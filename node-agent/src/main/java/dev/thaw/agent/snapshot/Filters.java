@@ -81,8 +81,7 @@ final class Filters {
             case "name" -> Optional.of(snapshot.name());
             case "parent" -> Optional.of(snapshot.parent());
             case "kind" -> Optional.of(snapshot.kind().label());
-            case "labels" ->
-                Optional.ofNullable(snapshot.labels().get(String.join(".", path.subList(1, path.size()))));
+            case "labels" -> Optional.ofNullable(snapshot.labels().get(String.join(".", path.subList(1, path.size()))));
             default -> Optional.empty();
         };
     }

@@ -44,9 +44,7 @@ record RootShape(SnapshotDirectories directories, List<String> options, boolean 
         if (lowers.count() == 0) {
             return List.of(bind(directories.files(id), kind == Kind.VIEW ? "ro" : "rw", overlay));
         }
-        var below = Stream.concat(
-                        lowers.ordinary().stream().map(directories::files),
-                        lowers.image().stream())
+        var below = Stream.concat(lowers.ordinary().stream().map(directories::files), lowers.image().stream())
                 .toList();
         if (kind == Kind.VIEW && below.size() == 1) {
             return List.of(bind(below.getFirst(), "ro", overlay));

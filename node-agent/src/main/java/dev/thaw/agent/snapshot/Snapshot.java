@@ -25,6 +25,10 @@ public record Snapshot(
         labels = Map.copyOf(labels);
     }
 
+    Snapshot with(Map<String, String> otherLabels) {
+        return new Snapshot(id, name, parent, kind, otherLabels, created, updated, claim);
+    }
+
     /**
      * A layer of a lazy image.
      *

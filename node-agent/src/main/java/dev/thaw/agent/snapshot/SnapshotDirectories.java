@@ -69,9 +69,8 @@ final class SnapshotDirectories {
     record Owner(int uid, int gid) {
         static Owner of(Path directory) throws StorageFailed {
             try {
-                return new Owner(
-                        (int) Files.getAttribute(directory, "unix:uid", LinkOption.NOFOLLOW_LINKS),
-                        (int) Files.getAttribute(directory, "unix:gid", LinkOption.NOFOLLOW_LINKS));
+                return new Owner((int) Files.getAttribute(directory, "unix:uid", LinkOption.NOFOLLOW_LINKS), (int)
+                        Files.getAttribute(directory, "unix:gid", LinkOption.NOFOLLOW_LINKS));
             } catch (IOException e) {
                 throw failed(directory, "cannot be read", e);
             }
@@ -235,8 +234,8 @@ final class SnapshotDirectories {
                 }
 
                 @Override
-                public FileVisitResult postVisitDirectory(
-                        Path visited, @Nullable IOException failure) throws IOException {
+                public FileVisitResult postVisitDirectory(Path visited, @Nullable IOException failure)
+                        throws IOException {
                     if (failure != null) {
                         throw failure;
                     }

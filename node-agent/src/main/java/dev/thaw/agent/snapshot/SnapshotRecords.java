@@ -13,7 +13,6 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Types;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -76,10 +75,10 @@ public final class SnapshotRecords implements AutoCloseable {
                 value TEXT NOT NULL,
                 PRIMARY KEY (snapshot, key)) WITHOUT ROWID""");
 
-    private static final String SELECT =
-            """
-            SELECT s.id, s.name, p.name AS parent, s.kind, s.image, s.depth, s.created, s.updated
-            FROM snapshot s LEFT JOIN snapshot p ON p.id = s.parent
+    /** One row for each label of a snapshot, or one without label. */
+    private static final String SELECT = """
+            SELECT s.id, s.name, p.name AS parent, s.kind, s.image, s.depth, s.created, s.updated, l.key, l.value
+            FROM snapshot s LEFT JOIN snapshot p ON p.id = s.parent LEFT JOIN label l ON l.snapshot = s.id
             """;
 
     private static final long NANOS_PER_SECOND = TimeUnit.SECONDS.toNanos(1);
@@ -174,16 +173,14 @@ public final class SnapshotRecords implements AutoCloseable {
 
     /** The snapshots below that one, nearest first. */
     List<Snapshot> ancestors(Snapshot snapshot) throws AgentException {
-        return reading(() -> select(
-                """
+        return reading(() -> select("""
                 JOIN (WITH RECURSIVE below (id, distance) AS (
                         SELECT parent, 1 FROM snapshot WHERE id = ? AND parent IS NOT NULL
                         UNION ALL
                         SELECT s.parent, distance + 1 FROM snapshot s JOIN below ON s.id = below.id
                         WHERE s.parent IS NOT NULL)
                     SELECT id, distance FROM below) b ON b.id = s.id
-                ORDER BY b.distance""",
-                snapshot.id()));
+                ORDER BY b.distance""", snapshot.id()));
     }
 
     /** Every snapshot, claimed ones first: containerd takes the first that fits the name it offered. */
@@ -240,8 +237,7 @@ public final class SnapshotRecords implements AutoCloseable {
      * @param parent name, empty for none
      * @throws AgentException.SnapshotRefused name exists; parent not found, or not committed (invalid argument)
      */
-    Snapshot create(
-            Kind kind, String name, String parent, Map<String, String> labels, Instant now, Placement placement)
+    Snapshot create(Kind kind, String name, String parent, Map<String, String> labels, Instant now, Placement placement)
             throws AgentException {
         return transaction("create " + name, () -> {
             var below = parent.isEmpty() ? Optional.<Snapshot>empty() : Optional.of(committed(parent));
@@ -278,7 +274,8 @@ public final class SnapshotRecords implements AutoCloseable {
             requireFree(name);
             var active = present(key);
             if (active.kind() != Kind.ACTIVE) {
-                throw Refused.precondition("snapshot " + key + " is not active but " + active.kind().label());
+                throw Refused.precondition("snapshot " + key + " is not active but "
+                        + active.kind().label());
             }
             update(
                     "UPDATE snapshot SET name = ?, kind = ?, created = ?, updated = ? WHERE id = ?",
@@ -329,7 +326,10 @@ public final class SnapshotRecords implements AutoCloseable {
         transaction(
                 "measure " + id,
                 () -> update(
-                        "UPDATE snapshot SET size = ?, inodes = ? WHERE id = ?", usage.sizeBytes(), usage.inodes(), id));
+                        "UPDATE snapshot SET size = ?, inodes = ? WHERE id = ?",
+                        usage.sizeBytes(),
+                        usage.inodes(),
+                        id));
     }
 
     /** Runs {@code work} with the ids of all snapshots while none can be made or removed. */
@@ -359,7 +359,8 @@ public final class SnapshotRecords implements AutoCloseable {
     private Snapshot committed(String parent) throws SQLException, AgentException {
         var below = present(parent);
         if (below.kind() != Kind.COMMITTED) {
-            throw Refused.invalid("parent " + parent + " is not committed but " + below.kind().label());
+            throw Refused.invalid(
+                    "parent " + parent + " is not committed but " + below.kind().label());
         }
         return below;
     }
@@ -432,37 +433,24 @@ public final class SnapshotRecords implements AutoCloseable {
 
     private List<Snapshot> select(String which, Object... values) throws SQLException {
         var found = new LinkedHashMap<Long, Snapshot>();
+        var labels = new HashMap<Long, Map<String, String>>();
         try (var statement = prepare(SELECT + which, values);
                 var rows = statement.executeQuery()) {
             while (rows.next()) {
-                var snapshot = read(rows);
-                found.put(snapshot.id(), snapshot);
+                long id = rows.getLong("id");
+                var own = labels.computeIfAbsent(id, unseen -> new HashMap<>());
+                var key = rows.getString("key");
+                if (key != null) {
+                    own.put(key, rows.getString("value"));
+                }
+                if (!found.containsKey(id)) {
+                    found.put(id, read(rows));
+                }
             }
         }
-        var snapshots = new ArrayList<Snapshot>(found.size());
-        for (var bare : found.values()) {
-            snapshots.add(new Snapshot(
-                    bare.id(),
-                    bare.name(),
-                    bare.parent(),
-                    bare.kind(),
-                    labels(bare.id()),
-                    bare.created(),
-                    bare.updated(),
-                    bare.claim()));
-        }
-        return snapshots;
-    }
-
-    private Map<String, String> labels(long id) throws SQLException {
-        var labels = new HashMap<String, String>();
-        try (var statement = prepare("SELECT key, value FROM label WHERE snapshot = ?", id);
-                var rows = statement.executeQuery()) {
-            while (rows.next()) {
-                labels.put(rows.getString(1), rows.getString(2));
-            }
-        }
-        return labels;
+        return found.values().stream()
+                .map(snapshot -> snapshot.with(labels.getOrDefault(snapshot.id(), Map.of())))
+                .toList();
     }
 
     private static Snapshot read(ResultSet row) throws SQLException {

@@ -45,8 +45,7 @@ public final class SnapshotServer implements AutoCloseable {
     }
 
     /** @throws Misconfigured if the socket cannot be made */
-    public static SnapshotServer start(Path socket, Snapshots snapshots, MeterRegistry registry)
-            throws Misconfigured {
+    public static SnapshotServer start(Path socket, Snapshots snapshots, MeterRegistry registry) throws Misconfigured {
         var calls = Executors.newVirtualThreadPerTaskExecutor();
         var loop = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
         var fresh = socket.resolveSibling(socket.getFileName() + ".new");
@@ -81,8 +80,7 @@ public final class SnapshotServer implements AutoCloseable {
     }
 
     private static Object identity(Path socket) throws IOException {
-        return Objects.requireNonNull(
-                Files.getAttribute(socket, "unix:ino", LinkOption.NOFOLLOW_LINKS));
+        return Objects.requireNonNull(Files.getAttribute(socket, "unix:ino", LinkOption.NOFOLLOW_LINKS));
     }
 
     public Path socket() {
@@ -102,7 +100,8 @@ public final class SnapshotServer implements AutoCloseable {
             if (!server.awaitTermination(10, TimeUnit.SECONDS)) {
                 server.shutdownNow();
             }
-            if (Files.exists(socket, LinkOption.NOFOLLOW_LINKS) && identity(socket).equals(identity)) {
+            if (Files.exists(socket, LinkOption.NOFOLLOW_LINKS)
+                    && identity(socket).equals(identity)) {
                 Files.deleteIfExists(socket);
             }
         } catch (InterruptedException e) {

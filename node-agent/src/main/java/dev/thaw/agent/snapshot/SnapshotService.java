@@ -49,16 +49,14 @@ final class SnapshotService extends SnapshotsGrpc.SnapshotsImplBase {
 
     @Override
     public void prepare(PrepareSnapshotRequest request, StreamObserver<PrepareSnapshotResponse> reply) {
-        answer(
-                Operation.PREPARE,
-                reply,
-                () -> switch (snapshots.prepare(request.getKey(), request.getParent(), request.getLabelsMap())) {
-                    case Snapshots.Prepared.Writable writable ->
-                        PrepareSnapshotResponse.newBuilder()
-                                .addAllMounts(wire(writable.mounts()))
-                                .build();
-                    case Snapshots.Prepared.Claimed claimed -> throw new ClaimAnswer(claimed.name());
-                });
+        answer(Operation.PREPARE, reply, () -> switch (snapshots.prepare(
+                request.getKey(), request.getParent(), request.getLabelsMap())) {
+            case Snapshots.Prepared.Writable writable ->
+                PrepareSnapshotResponse.newBuilder()
+                        .addAllMounts(wire(writable.mounts()))
+                        .build();
+            case Snapshots.Prepared.Claimed claimed -> throw new ClaimAnswer(claimed.name());
+        });
     }
 
     @Override
@@ -213,13 +211,11 @@ final class SnapshotService extends SnapshotsGrpc.SnapshotsImplBase {
                     case FAILED_PRECONDITION -> Result.FAILED_PRECONDITION;
                     case INVALID_ARGUMENT -> Result.INVALID_ARGUMENT;
                 };
-            case AgentException.StorageFailed storage ->
-                storage.isFull() ? Result.RESOURCE_EXHAUSTED : Result.INTERNAL;
+            case AgentException.StorageFailed storage -> storage.isFull() ? Result.RESOURCE_EXHAUSTED : Result.INTERNAL;
             case AgentException.MountFailed mount -> Result.UNAVAILABLE;
             case AgentException.ReadFailed read -> Result.UNAVAILABLE;
             case AgentException.UnknownImage unknown -> Result.FAILED_PRECONDITION;
             case AgentException.Misconfigured misconfigured -> Result.FAILED_PRECONDITION;
-            default -> Result.INTERNAL;
         };
     }
 

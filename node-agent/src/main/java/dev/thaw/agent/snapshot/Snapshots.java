@@ -1,11 +1,13 @@
 package dev.thaw.agent.snapshot;
 
 import dev.thaw.agent.AgentException;
+import dev.thaw.agent.AgentException.MountFailed;
 import dev.thaw.agent.AgentException.SnapshotRefused;
 import dev.thaw.agent.image.LazyImages;
 import dev.thaw.oci.Digest;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -13,9 +15,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,6 +44,8 @@ public final class Snapshots implements AutoCloseable {
     /** Digest of the lazy image's artifact manifest, from the annotation of the layer's descriptor. */
     static final String IMAGE = "containerd.io/snapshot/thaw.dev.image";
 
+    private static final Duration MOUNT_LIMIT = Duration.ofSeconds(30);
+
     private static final Logger LOG = LoggerFactory.getLogger(Snapshots.class);
 
     private final SnapshotRecords records;
@@ -47,8 +54,8 @@ public final class Snapshots implements AutoCloseable {
     private final LazyImages images;
     private final SnapshotWatcher watcher;
     private final Clock clock;
-    private final ExecutorService aside =
-            Executors.newFixedThreadPool(2, Thread.ofPlatform().daemon().name("snapshots-", 0).factory());
+    private final ExecutorService aside = Executors.newFixedThreadPool(
+            2, Thread.ofPlatform().daemon().name("snapshots-", 0).factory());
     private final ConcurrentHashMap<Digest, ReentrantLock> holds = new ConcurrentHashMap<>();
 
     /**
@@ -89,7 +96,7 @@ public final class Snapshots implements AutoCloseable {
         }
         images.restore(records.images());
         for (var snapshot : records.unmeasured()) {
-            aside("measure", () -> measure(snapshot.id()));
+            measureAside(snapshot.id());
         }
         aside("sweep", directories::sweep);
     }
@@ -140,7 +147,7 @@ public final class Snapshots implements AutoCloseable {
     public void commit(String name, String key, Map<String, String> labels) throws AgentException {
         requireName(name);
         var committed = records.commit(key, name, labels, clock.instant());
-        aside("measure", () -> measure(committed.id()));
+        measureAside(committed.id());
     }
 
     /** Forgets a snapshot. Its files are deleted afterwards. */
@@ -183,8 +190,8 @@ public final class Snapshots implements AutoCloseable {
                             var label = path.substring("labels.".length());
                             changed.put(label, labels.getOrDefault(label, ""));
                         } else {
-                            throw Refused.invalid("field '" + path + "' of snapshot " + name
-                                    + " cannot be changed: only labels can");
+                            throw Refused.invalid(
+                                    "field '" + path + "' of snapshot " + name + " cannot be changed: only labels can");
                         }
                     }
                     return changed;
@@ -236,8 +243,8 @@ public final class Snapshots implements AutoCloseable {
         return records.ancestors(root.get()).stream()
                 .flatMap(below -> below.claim().stream())
                 .findFirst()
-                .map(claim ->
-                        new LazyRoot(root.get().name(), claim.image(), root.get().created()));
+                .map(claim -> new LazyRoot(
+                        root.get().name(), claim.image(), root.get().created()));
     }
 
     /** Whether a snapshot on this node refers to the image. */
@@ -344,8 +351,7 @@ public final class Snapshots implements AutoCloseable {
 
     // --- ordinary snapshots
 
-    private List<Mount> create(Kind kind, String key, String parent, Map<String, String> labels)
-            throws AgentException {
+    private List<Mount> create(Kind kind, String key, String parent, Map<String, String> labels) throws AgentException {
         requireName(key);
         var below = new ArrayList<Snapshot>();
         if (!parent.isEmpty()) {
@@ -359,13 +365,13 @@ public final class Snapshots implements AutoCloseable {
         Snapshot snapshot;
         List<Mount> mounts;
         try {
-            // Nothing may fail between the record and the answer: a snapshot that containerd was not told of is in its way.
+            // Nothing may fail between the record and the answer: a snapshot that containerd was not told of is in its
+            // way.
             shape.mounts(kind, Long.MAX_VALUE, lowers, labels);
             if (owner.isPresent()) {
                 SnapshotDirectories.own(fresh, owner.get());
             }
-            snapshot = records.create(
-                    kind, key, parent, labels, clock.instant(), id -> directories.place(fresh, id));
+            snapshot = records.create(kind, key, parent, labels, clock.instant(), id -> directories.place(fresh, id));
             directories.placed(fresh);
             mounts = shape.mounts(kind, snapshot.id(), lowers, labels);
         } catch (AgentException e) {
@@ -406,15 +412,49 @@ public final class Snapshots implements AutoCloseable {
     }
 
     /** Root in the user namespace, else the owner of what the snapshot stands on, else who made it. */
-    private Optional<SnapshotDirectories.Owner> owner(
-            List<Snapshot> below, Lowers lowers, Map<String, String> labels) throws AgentException {
+    private Optional<SnapshotDirectories.Owner> owner(List<Snapshot> below, Lowers lowers, Map<String, String> labels)
+            throws AgentException {
         var mapped = IdMapping.root(labels);
         if (mapped.isPresent() || below.isEmpty()) {
             return mapped;
         }
         var direct = below.getFirst();
-        return Optional.of(SnapshotDirectories.Owner.of(
-                direct.claim().isPresent() ? lowers.image().orElseThrow() : directories.files(direct.id())));
+        return Optional.of(
+                direct.claim().isPresent()
+                        ? imageOwner(lowers.image().orElseThrow())
+                        : SnapshotDirectories.Owner.of(directories.files(direct.id())));
+    }
+
+    /**
+     * Looks into a mounted image, which this process may be serving itself: not on a virtual thread, whose carrier the answer
+     * may need, and not for ever.
+     */
+    private static SnapshotDirectories.Owner imageOwner(Path root) throws AgentException {
+        var look = new FutureTask<>(() -> SnapshotDirectories.Owner.of(root));
+        Thread.ofPlatform().daemon().name("look-" + root.getFileName()).start(look);
+        try {
+            return look.get(MOUNT_LIMIT.toSeconds(), TimeUnit.SECONDS);
+        } catch (TimeoutException e) {
+            throw new MountFailed(root, "does not answer within " + MOUNT_LIMIT.toSeconds() + " s", e);
+        } catch (ExecutionException e) {
+            throw new MountFailed(root, "cannot be read: " + e.getCause(), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new MountFailed(root, "was not waited for", e);
+        }
+    }
+
+    private void measureAside(long id) {
+        aside("measure", () -> {
+            try {
+                measure(id);
+            } catch (AgentException e) {
+                // Removed meanwhile: nobody will ask.
+                if (records.ids().contains(id)) {
+                    throw e;
+                }
+            }
+        });
     }
 
     private Usage measure(long id) throws AgentException {

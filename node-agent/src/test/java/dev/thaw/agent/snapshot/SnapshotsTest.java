@@ -3,6 +3,7 @@ package dev.thaw.agent.snapshot;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.thaw.agent.AgentException;
 import dev.thaw.agent.AgentException.Refusal;
@@ -205,6 +206,41 @@ class SnapshotsTest {
         assertThat(snapshots.update("key", Map.of("d", "4"), List.of("labels")).labels())
                 .isEqualTo(Map.of("d", "4"));
         assertRefused(Refusal.INVALID_ARGUMENT, () -> snapshots.update("key", Map.of(), List.of("parent")));
+    }
+
+    @Test
+    void givesTheRootOfAUserNamespaceItsDirectory() throws AgentException, IOException {
+        assumeTrue("root".equals(System.getProperty("user.name")), "only root may give files away");
+        snapshots.prepare(
+                "key", "", Map.of(RootShape.UID_MAPPING, "5:1:1,0:100000:65536", RootShape.GID_MAPPING, "0:200000:10"));
+        snapshots.commit("layer", "key", Map.of());
+        assertThat(prepare("above", "layer")).hasSize(1);
+        for (var name : List.of("layer", "above")) {
+            var files = directory().resolve(records.get(name).id() + "/fs");
+            assertThat(Files.getAttribute(files, "unix:uid")).isEqualTo(100_000);
+            assertThat(Files.getAttribute(files, "unix:gid")).isEqualTo(200_000);
+        }
+    }
+
+    @Test
+    void givesAContainerTheOwnerOfTheImagesRoot() throws AgentException, IOException {
+        assumeTrue("root".equals(System.getProperty("user.name")), "only root may give files away");
+        claimWhole();
+        Files.createDirectories(images.rootOf(IMAGE));
+        Files.setAttribute(images.rootOf(IMAGE), "unix:uid", 4711);
+        prepare("container", "three");
+        assertThat(Files.getAttribute(
+                        directory().resolve(records.get("container").id() + "/fs"), "unix:uid"))
+                .isEqualTo(4711);
+    }
+
+    @Test
+    void makesNoContainerOnAnImageThatCannotBeMounted() throws AgentException, IOException {
+        claimWhole();
+        images.failToMount(new AgentException.MountFailed(temp, "no", null));
+        assertThatThrownBy(() -> prepare("container", "three")).isInstanceOf(AgentException.MountFailed.class);
+        assertThat(records.find("container")).isEmpty();
+        assertThat(directories()).isEmpty();
     }
 
     @Test
