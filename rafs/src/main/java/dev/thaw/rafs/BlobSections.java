@@ -174,18 +174,17 @@ public final class BlobSections {
     public void copy(Section section, InputStream stored, OutputStream out) throws IOException, CorruptImageException {
         var bounded = new Prefix(stored, section.storedSize());
         var sha256 = ChunkHasher.sha256();
-        long size =
-                switch (section.codec()) {
-                    case NONE -> pump(section, bounded, out, sha256);
-                    case ZSTD -> {
-                        try (var decoded = new ZstdInputStreamNoFinalizer(bounded)) {
-                            yield pump(section, decoded, out, sha256);
-                        } catch (ZstdIOException e) {
-                            throw corrupt(section, "zstd: " + e.getMessage());
-                        }
-                    }
-                    case LZ4_BLOCK, GZIP -> throw corrupt(section, "is stored with " + section.codec() + ", which is not read");
-                };
+        long size = switch (section.codec()) {
+            case NONE -> pump(section, bounded, out, sha256);
+            case ZSTD -> {
+                try (var decoded = new ZstdInputStreamNoFinalizer(bounded)) {
+                    yield pump(section, decoded, out, sha256);
+                } catch (ZstdIOException e) {
+                    throw corrupt(section, "zstd: " + e.getMessage());
+                }
+            }
+            case LZ4_BLOCK, GZIP -> throw corrupt(section, "is stored with " + section.codec() + ", which is not read");
+        };
         if (bounded.left() > 0) {
             throw corrupt(section, "ends " + bounded.left() + " bytes early");
         }

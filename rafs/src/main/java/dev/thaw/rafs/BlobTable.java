@@ -113,8 +113,9 @@ final class BlobTable {
             throw in.corrupt(at + 84, "a blob of this image " + kind + ", which is not read; convert the image again");
         }
         if ((features & UNKNOWN_FEATURES) != 0) {
-            throw in.corrupt(at + 84, "unknown blob features 0x%x, made by a newer nydus?"
-                    .formatted(features & UNKNOWN_FEATURES));
+            throw in.corrupt(
+                    at + 84,
+                    "unknown blob features 0x%x, made by a newer nydus?".formatted(features & UNKNOWN_FEATURES));
         }
         if (features < 0) {
             throw in.corrupt(at + 84, "feature bit 31 must never be stored");
@@ -167,8 +168,7 @@ final class BlobTable {
         if (id.length() != DeviceSlot.TAG_BYTES) {
             return false;
         }
-        return id.equals(PLACEHOLDER_ID)
-                || id.chars().allMatch(c -> c >= '0' && c <= '9' || c >= 'a' && c <= 'f');
+        return id.equals(PLACEHOLDER_ID) || id.chars().allMatch(c -> c >= '0' && c <= '9' || c >= 'a' && c <= 'f');
     }
 
     static boolean isRealId(String id) {

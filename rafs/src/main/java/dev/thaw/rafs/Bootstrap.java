@@ -275,7 +275,8 @@ public final class Bootstrap implements AutoCloseable {
         at.expect(TYPE_REGULAR, "a regular file");
         long count = at.size / rafs.chunkSize() + (at.size % rafs.chunkSize() == 0 ? 0 : 1);
         if (count > image.size() / InodeLayout.CHUNK_INDEX_BYTES) {
-            throw image.corrupt(at.address + InodeLayout.SIZE, "file of " + at.size + " bytes has no room for its chunks");
+            throw image.corrupt(
+                    at.address + InodeLayout.SIZE, "file of " + at.size + " bytes has no room for its chunks");
         }
         image.require(at.chunkIndexes(), count * InodeLayout.CHUNK_INDEX_BYTES, "chunk indexes");
         return (int) count;
@@ -286,7 +287,8 @@ public final class Bootstrap implements AutoCloseable {
         at.expect(TYPE_DIRECTORY, "a directory");
         long blocks = (at.size + SuperBlock.BLOCK_BYTES - 1) >>> SuperBlock.BLOCK_BITS;
         if (blocks > image.size() >>> SuperBlock.BLOCK_BITS) {
-            throw image.corrupt(at.address + InodeLayout.SIZE, "directory of " + at.size + " bytes is longer than the image");
+            throw image.corrupt(
+                    at.address + InodeLayout.SIZE, "directory of " + at.size + " bytes is longer than the image");
         }
         int last = (int) (at.size - (blocks - 1) * SuperBlock.BLOCK_BYTES);
         boolean inline = at.layout == InodeLayout.LAYOUT_INLINE;
@@ -348,7 +350,8 @@ public final class Bootstrap implements AutoCloseable {
                 }
                 case Inode.TYPE_CHARACTER_DEVICE, Inode.TYPE_BLOCK_DEVICE, Inode.TYPE_FIFO, Inode.TYPE_SOCKET ->
                     require(layout == InodeLayout.LAYOUT_PLAIN, 0, "special file has data");
-                default -> throw image.corrupt(address + InodeLayout.MODE, "unknown file type, mode 0%o".formatted(mode));
+                default ->
+                    throw image.corrupt(address + InodeLayout.MODE, "unknown file type, mode 0%o".formatted(mode));
             }
         }
 

@@ -138,7 +138,8 @@ public final class BootstrapChecker {
         private void spend(long bytes, long nid) throws CorruptImageException {
             budget -= bytes;
             if (budget < 0) {
-                throw image.corrupt(bootstrap.address(nid), "inodes share their data: more of it than the image is long");
+                throw image.corrupt(
+                        bootstrap.address(nid), "inodes share their data: more of it than the image is long");
             }
         }
 

@@ -84,7 +84,8 @@ public final class BootstrapMerger {
                 throw new CorruptImageException(
                         layer.bootstrap().name(),
                         RafsSuperBlock.OFFSET,
-                        "chunks of " + layer.bootstrap().chunkSizeBytes() + " bytes, but the lowest layer has " + chunkSize);
+                        "chunks of " + layer.bootstrap().chunkSizeBytes() + " bytes, but the lowest layer has "
+                                + chunkSize);
             }
         }
         var last = layers.getLast().bootstrap().rafs();

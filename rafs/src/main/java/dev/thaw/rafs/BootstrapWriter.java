@@ -63,8 +63,8 @@ final class BootstrapWriter {
                 blobTableStart(blobs.size()) + (long) BlobTable.ENTRY_BYTES * blobs.size(), SuperBlock.BLOCK_BYTES);
         this.dataStart = Image.roundUp(placeAll(), SuperBlock.BLOCK_BYTES);
         this.recordsStart = dataStart + dataBlocks * SuperBlock.BLOCK_BYTES;
-        this.end = Image.roundUp(
-                recordsStart + (long) ChunkRecords.ENTRY_BYTES * records.count(), SuperBlock.BLOCK_BYTES);
+        this.end =
+                Image.roundUp(recordsStart + (long) ChunkRecords.ENTRY_BYTES * records.count(), SuperBlock.BLOCK_BYTES);
         this.blobs = mapped(blobs);
     }
 
@@ -180,7 +180,8 @@ final class BootstrapWriter {
             position = start + blob.uncompressedSize();
         }
         if (position / SuperBlock.BLOCK_BYTES > MAX_BLOCKS) {
-            throw new IOException("image of " + position + " uncompressed bytes is too large; at most 2^44 can be addressed");
+            throw new IOException(
+                    "image of " + position + " uncompressed bytes is too large; at most 2^44 can be addressed");
         }
         return List.copyOf(mapped);
     }
@@ -227,9 +228,8 @@ final class BootstrapWriter {
     }
 
     private long flags() {
-        long flags = settings.codec().superBlockFlag()
-                | settings.digest().superBlockFlag()
-                | RafsSuperBlock.FLAG_REAL_IDS;
+        long flags =
+                settings.codec().superBlockFlag() | settings.digest().superBlockFlag() | RafsSuperBlock.FLAG_REAL_IDS;
         if (hasXattrs) {
             flags |= RafsSuperBlock.FLAG_HAS_XATTRS;
         }

@@ -27,13 +27,12 @@ public final class ChunkDecoder implements AutoCloseable {
      * @throws CorruptImageException if the bytes cannot be decoded or make another length
      */
     public int decode(Codec codec, MemorySegment compressed, MemorySegment out) throws CorruptImageException {
-        long length =
-                switch (codec) {
-                    case NONE -> copy(compressed, out);
-                    case ZSTD -> zstd(accessible(compressed), out.asByteBuffer());
-                    case LZ4_BLOCK -> lz4(accessible(compressed), out.asByteBuffer());
-                    case GZIP -> throw new CorruptImageException("chunk", -1, "gzip chunks are not read");
-                };
+        long length = switch (codec) {
+            case NONE -> copy(compressed, out);
+            case ZSTD -> zstd(accessible(compressed), out.asByteBuffer());
+            case LZ4_BLOCK -> lz4(accessible(compressed), out.asByteBuffer());
+            case GZIP -> throw new CorruptImageException("chunk", -1, "gzip chunks are not read");
+        };
         if (length != out.byteSize()) {
             throw new CorruptImageException("chunk", -1, "decodes to " + length + " bytes, not " + out.byteSize());
         }

@@ -40,7 +40,8 @@ final class ChunkPress implements AutoCloseable {
         this.hasher = new ChunkHasher(options.digest());
         this.raw = new byte[options.chunkSizeBytes()];
         // The native compressor, not the fastest to be found: another implementation may make other bytes.
-        this.lz4 = options.codec() == Codec.LZ4_BLOCK ? LZ4Factory.nativeInstance().fastCompressor() : null;
+        this.lz4 =
+                options.codec() == Codec.LZ4_BLOCK ? LZ4Factory.nativeInstance().fastCompressor() : null;
         this.zstd = options.codec() == Codec.ZSTD ? new ZstdCompressCtx().setLevel(options.zstdLevel()) : null;
         this.packed = new byte[bound()];
     }

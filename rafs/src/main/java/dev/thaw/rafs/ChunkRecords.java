@@ -114,7 +114,10 @@ final class ChunkRecords {
                 "chunk flags 0x%x are not read (hole, encrypted or batch)".formatted(flags));
         int size = uncompressedSize(record);
         require(
-                record, 44, size > 0 && size <= blob.chunkSizeBytes(), "chunk of " + Integer.toUnsignedString(size) + " bytes");
+                record,
+                44,
+                size > 0 && size <= blob.chunkSizeBytes(),
+                "chunk of " + Integer.toUnsignedString(size) + " bytes");
         int stored = compressedSize(record);
         require(
                 record,
@@ -125,9 +128,7 @@ final class ChunkRecords {
         require(
                 record,
                 56,
-                offset >= 0
-                        && offset % SuperBlock.BLOCK_BYTES == 0
-                        && offset <= blob.uncompressedSize() - size,
+                offset >= 0 && offset % SuperBlock.BLOCK_BYTES == 0 && offset <= blob.uncompressedSize() - size,
                 "chunk lies outside of its device");
         long storedOffset = compressedOffset(record);
         require(

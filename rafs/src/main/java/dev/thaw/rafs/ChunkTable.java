@@ -45,10 +45,7 @@ public final class ChunkTable {
     public static ChunkTable of(BlobInfo blob, byte[] ciStored, byte[] ciHeader, byte[] digests)
             throws CorruptImageException {
         return of(
-                blob,
-                MemorySegment.ofArray(ciStored),
-                MemorySegment.ofArray(ciHeader),
-                MemorySegment.ofArray(digests));
+                blob, MemorySegment.ofArray(ciStored), MemorySegment.ofArray(ciHeader), MemorySegment.ofArray(digests));
     }
 
     /** Like {@link #of(BlobInfo, byte[], byte[], byte[])}; nothing of the segments is kept. */
@@ -132,8 +129,8 @@ public final class ChunkTable {
                         bootstrap.name(), records.position((int) order[k]), "chunk " + known[k] + " is listed twice");
             }
         }
-        var filling = new Filling(
-                blob, bootstrap.name(), known.length == blob.chunkCount() ? null : known, known.length);
+        var filling =
+                new Filling(blob, bootstrap.name(), known.length == blob.chunkCount() ? null : known, known.length);
         for (int k = 0; k < order.length; k++) {
             filling.put(k, records, (int) order[k]);
         }
@@ -310,7 +307,8 @@ public final class ChunkTable {
         private void put(int i, long offset, int size, long storedOffset, int stored, boolean isCompressed)
                 throws CorruptImageException {
             if (size > blob.chunkSizeBytes() || stored > LayerOptions.MAX_CHUNK_BYTES) {
-                throw corrupt(i, "has " + size + " bytes, stored " + stored + ", with chunks of " + blob.chunkSizeBytes());
+                throw corrupt(
+                        i, "has " + size + " bytes, stored " + stored + ", with chunks of " + blob.chunkSizeBytes());
             }
             if (storedOffset > blob.dataBytes() - stored) {
                 throw corrupt(i, "is stored beyond the blob's " + blob.dataBytes() + " bytes of data");

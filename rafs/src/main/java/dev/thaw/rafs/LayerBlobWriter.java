@@ -272,7 +272,12 @@ public final class LayerBlobWriter implements AutoCloseable {
         byte[] header = bytesOf(writer -> CiHeader.write(writer, blob));
         out.write(header);
         sections.add(new BlobSections.Section(
-                BlobSections.CHUNK_TABLE_HEADER, Codec.NONE, sha256(header), headerStart, header.length, header.length));
+                BlobSections.CHUNK_TABLE_HEADER,
+                Codec.NONE,
+                sha256(header),
+                headerStart,
+                header.length,
+                header.length));
         writeTarHeader(BlobSections.CHUNK_TABLE, out.position() - tableStart);
 
         long digestsStart = out.position();
@@ -301,7 +306,9 @@ public final class LayerBlobWriter implements AutoCloseable {
         long start = out.position();
         byte[] sha256;
         try (var zstd = new ZstdOutputStreamNoFinalizer(out.unclosable(), options.zstdLevel());
-                var copy = bootstrapCopy == null ? OutputStream.nullOutputStream() : Files.newOutputStream(bootstrapCopy)) {
+                var copy = bootstrapCopy == null
+                        ? OutputStream.nullOutputStream()
+                        : Files.newOutputStream(bootstrapCopy)) {
             var raw = new DigestedOutput(new Twofold(zstd, copy));
             bootstrap.write(raw);
             sha256 = raw.sha256();

@@ -57,12 +57,7 @@ final class LayerChunks {
             }
             if (CiEntry.uncompressedSize(uncompressed[chunk]) == length
                     && Arrays.equals(
-                            digests,
-                            chunk * DIGEST_BYTES,
-                            (chunk + 1) * DIGEST_BYTES,
-                            digest,
-                            0,
-                            DIGEST_BYTES)) {
+                            digests, chunk * DIGEST_BYTES, (chunk + 1) * DIGEST_BYTES, digest, 0, DIGEST_BYTES)) {
                 return chunk;
             }
         }
@@ -71,11 +66,13 @@ final class LayerChunks {
     /** Adds a chunk that is stored behind all others and returns its number. */
     int add(byte[] digest, int length, int stored, int ordinal) throws IOException {
         if (count == BlobTable.MAX_CHUNKS) {
-            throw new IOException("layer has more than " + BlobTable.MAX_CHUNKS + " different chunks; use larger chunks");
+            throw new IOException(
+                    "layer has more than " + BlobTable.MAX_CHUNKS + " different chunks; use larger chunks");
         }
         if (dataBytes + stored >= BlobTable.MAX_COMPRESSED_BYTES
                 || deviceBytes + length >= BlobTable.MAX_UNCOMPRESSED_BYTES - SuperBlock.BLOCK_BYTES) {
-            throw new IOException("layer is too large for one blob: at most 2^40 bytes compressed and 2^44 uncompressed");
+            throw new IOException(
+                    "layer is too large for one blob: at most 2^40 bytes compressed and 2^44 uncompressed");
         }
         lock.lock();
         try {

@@ -58,7 +58,8 @@ final class LayerTree {
         var place = target.length == 0 ? null : place(target, false);
         var node = place == null ? null : place.directory.children().get(place.name);
         if (node == null) {
-            throw new IOException(text(path) + " is a hard link to " + text(target) + ", which this layer does not have");
+            throw new IOException(
+                    text(path) + " is a hard link to " + text(target) + ", which this layer does not have");
         }
         if (node.isDirectory()) {
             throw new IOException(text(path) + " is a hard link to the directory " + text(target));
@@ -148,7 +149,8 @@ final class LayerTree {
             throw new IOException("path " + text(path) + " is not clean: it has an empty part, . or ..");
         }
         if (part.length > Directory.MAX_NAME_BYTES) {
-            throw new IOException("path " + text(path) + " has a name of " + part.length + " bytes; at most 255 can be stored");
+            throw new IOException(
+                    "path " + text(path) + " has a name of " + part.length + " bytes; at most 255 can be stored");
         }
         for (byte b : part) {
             if (b == 0) {

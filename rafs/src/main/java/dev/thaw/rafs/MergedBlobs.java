@@ -77,7 +77,9 @@ final class MergedBlobs implements BootstrapWriter.RecordSource {
         for (var layer : layers) {
             if (!BlobTable.isRealId(layer.blobId())) {
                 throw new CorruptImageException(
-                        layer.bootstrap().name(), -1, "blob id " + layer.blobId() + " is not 64 lower-case hex characters");
+                        layer.bootstrap().name(),
+                        -1,
+                        "blob id " + layer.blobId() + " is not 64 lower-case hex characters");
             }
             sources.put(layer, new Source(layer.bootstrap()));
         }
@@ -114,7 +116,8 @@ final class MergedBlobs implements BootstrapWriter.RecordSource {
         }
         var below = infos.get(known);
         if (!below.equals(info.merged(known, id, below.compressedSize()))) {
-            throw new CorruptImageException(layer.bootstrap().name(), -1, "blob " + id + " is described differently below");
+            throw new CorruptImageException(
+                    layer.bootstrap().name(), -1, "blob " + id + " is described differently below");
         }
         return known;
     }
@@ -135,8 +138,9 @@ final class MergedBlobs implements BootstrapWriter.RecordSource {
     void collect() {
         var all = new ArrayList<Needed>();
         for (var source : sources.values()) {
-            source.used.stream().forEach(record -> all.add(
-                    new Needed(source.records, record, source.blobNumbers[source.records.blobIndex(record)])));
+            source.used.stream()
+                    .forEach(record -> all.add(
+                            new Needed(source.records, record, source.blobNumbers[source.records.blobIndex(record)])));
         }
         all.sort(null);
         var distinct = new ArrayList<Needed>(all.size());

@@ -69,7 +69,11 @@ record RafsSuperBlock(
                 at + 16,
                 "blob table of " + block.blobTableSize + " bytes does not fit " + superBlock.devices() + " devices");
         table(in, at + 8, "blob table", block.blobTableOffset, block.blobTableSize, SuperBlock.BLOCK_BYTES, tables);
-        require(in, block.chunkTableSize % ChunkRecords.ENTRY_BYTES == 0, at + 32, "chunk table is cut inside an entry");
+        require(
+                in,
+                block.chunkTableSize % ChunkRecords.ENTRY_BYTES == 0,
+                at + 32,
+                "chunk table is cut inside an entry");
         table(in, at + 24, "chunk table", block.chunkTableOffset, block.chunkTableSize, SuperBlock.BLOCK_BYTES, tables);
         require(in, block.prefetchSize % 4 == 0, at + 48, "prefetch table is cut inside an entry");
         table(in, at + 40, "prefetch table", block.prefetchOffset, block.prefetchSize, 4, tables);

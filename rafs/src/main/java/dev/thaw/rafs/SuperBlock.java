@@ -48,7 +48,8 @@ record SuperBlock(int rootNid, long inodes, long epoch, int epochNanos, long blo
             throw in.corrupt(0, "this is a RAFS v5 bootstrap; only RAFS v6 is read, convert the image again");
         }
         if (in.size() < BLOCK_BYTES) {
-            throw in.corrupt(-1, "a bootstrap of " + in.size() + " bytes is too short, it needs at least " + BLOCK_BYTES);
+            throw in.corrupt(
+                    -1, "a bootstrap of " + in.size() + " bytes is too short, it needs at least " + BLOCK_BYTES);
         }
         long at = OFFSET;
         if (in.i32(at) != MAGIC) {

@@ -124,7 +124,8 @@ final class XattrArea {
             }
         }
         if (size(sorted) > MAX_BYTES) {
-            throw new IOException(file + ": xattrs need " + size(sorted) + " bytes; at most " + MAX_BYTES + " can be stored");
+            throw new IOException(
+                    file + ": xattrs need " + size(sorted) + " bytes; at most " + MAX_BYTES + " can be stored");
         }
         return List.copyOf(sorted);
     }

@@ -89,7 +89,8 @@ final class Corpus {
         for (int i = 0; i < 5000; i++) {
             items.add(Item.file("directories/many/entry-" + i, i % 50 == 0 ? "content " + i : ""));
         }
-        // "." and ".." take 27 bytes, each entry 12 and its name: 27 + 15 * 267 = 4032 bytes just fit behind an inode of 64.
+        // "." and ".." take 27 bytes, each entry 12 and its name: 27 + 15 * 267 = 4032 bytes just fit behind an inode
+        // of 64.
         fill(items, "directories/tail-fits", 15, 255);
         fill(items, "directories/tail-misses", 15, 254);
         items.add(Item.file("directories/tail-misses/four", ""));
@@ -112,7 +113,8 @@ final class Corpus {
 
     private static void names(List<Item> items) {
         items.add(Item.directory("names"));
-        for (String name : List.of("!first", "-dash", " space", "\nnewline", "...", ".hidden", "\u00ff\u00fe\u0080", "\t", "~last")) {
+        for (String name : List.of(
+                "!first", "-dash", " space", "\nnewline", "...", ".hidden", "\u00ff\u00fe\u0080", "\t", "~last")) {
             items.add(Item.file("names/" + name, name));
         }
         items.add(Item.file("names/" + "\u00e9".repeat(255), "255 bytes, no UTF-8"));

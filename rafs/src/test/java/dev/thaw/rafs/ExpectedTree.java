@@ -53,7 +53,8 @@ final class ExpectedTree {
             if (item.entry().kind() == Kind.HARD_LINK) {
                 var target = files.get(new String(item.entry().linkTarget(), StandardCharsets.ISO_8859_1));
                 remove(path);
-                files.put(path, target.entry().kind() == Kind.FILE ? target : new Item(target.entry(), target.content()));
+                files.put(
+                        path, target.entry().kind() == Kind.FILE ? target : new Item(target.entry(), target.content()));
             } else {
                 if (item.entry().kind() != Kind.DIRECTORY || !isDirectory(path)) {
                     remove(path);
@@ -132,8 +133,7 @@ final class ExpectedTree {
         var xattrs = new TreeMap<String, String>();
         e.xattrs().forEach(x -> xattrs.put(x.text(), HexFormat.of().formatHex(x.value())));
         boolean device = e.kind() == Kind.CHARACTER_DEVICE || e.kind() == Kind.BLOCK_DEVICE;
-        String target =
-                e.kind() == Kind.SYMLINK ? new String(e.linkTarget(), StandardCharsets.ISO_8859_1) : "";
+        String target = e.kind() == Kind.SYMLINK ? new String(e.linkTarget(), StandardCharsets.ISO_8859_1) : "";
         return new Seen(
                 e.kind().typeBits() | e.mode(),
                 Integer.toUnsignedLong(e.uid()),

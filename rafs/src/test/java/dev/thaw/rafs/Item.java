@@ -53,7 +53,18 @@ record Item(LayerEntry entry, byte[] content) {
         int mode = kind == Kind.DIRECTORY ? 0755 : 0644;
         return new Item(
                 new LayerEntry(
-                        bytes(path), kind, mode, 0, 0, 1_700_000_000, 0, content.length, bytes(target), 0, 0, List.of()),
+                        bytes(path),
+                        kind,
+                        mode,
+                        0,
+                        0,
+                        1_700_000_000,
+                        0,
+                        content.length,
+                        bytes(target),
+                        0,
+                        0,
+                        List.of()),
                 content);
     }
 

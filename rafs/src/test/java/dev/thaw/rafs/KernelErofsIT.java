@@ -43,7 +43,8 @@ class KernelErofsIT {
             Linux.unmount(target);
         } catch (Linux.CallFailed e) {
             if (e.errno() == ENODEV || e.errno() == ENOTBLK) {
-                abort("this kernel does not mount EROFS from files (CONFIG_EROFS_FS_BACKED_BY_FILE): " + e.getMessage());
+                abort("this kernel does not mount EROFS from files (CONFIG_EROFS_FS_BACKED_BY_FILE): "
+                        + e.getMessage());
             }
             throw e;
         }
@@ -70,8 +71,7 @@ class KernelErofsIT {
     @Test
     void showsTheSameFromOneFlatFileWithoutDevices() throws Exception {
         var items = List.of(Corpus.lower(4096), Corpus.upper(4096));
-        var layers =
-                List.of(Built.of(Built.SMALL_CHUNKS, items.get(0)), Built.of(Built.SMALL_CHUNKS, items.get(1)));
+        var layers = List.of(Built.of(Built.SMALL_CHUNKS, items.get(0)), Built.of(Built.SMALL_CHUNKS, items.get(1)));
         var merged = merge(layers);
         try (var flat = FileChannel.open(merged.file(), StandardOpenOption.WRITE)) {
             for (var blob : merged.blobs()) {
@@ -87,8 +87,10 @@ class KernelErofsIT {
         var items = Corpus.upper(4096);
         var layer = Built.of(Built.SMALL_CHUNKS, items);
         var file = directory.resolve("layer.boot");
-        Files.write(file, layer.sections().decode(
-                layer.sections().entry(BlobSections.BOOTSTRAP), layer.stored(BlobSections.BOOTSTRAP)));
+        Files.write(
+                file,
+                layer.sections()
+                        .decode(layer.sections().entry(BlobSections.BOOTSTRAP), layer.stored(BlobSections.BOOTSTRAP)));
         var device = directory.resolve("layer.device");
         DeviceFiles.write(layer, device);
 
@@ -149,8 +151,8 @@ class KernelErofsIT {
     }
 
     private MergedBootstrap merge(List<Built> layers) throws Exception {
-        var merged = BootstrapMerger.merge(
-                layers.stream().map(Built::toMerge).toList(), directory.resolve("merged.boot"));
+        var merged =
+                BootstrapMerger.merge(layers.stream().map(Built::toMerge).toList(), directory.resolve("merged.boot"));
         try (var bootstrap = Bootstrap.open(merged.file())) {
             BootstrapChecker.check(bootstrap);
         }

@@ -82,8 +82,8 @@ final class Linux {
     /** Mounts EROFS read-only straight on a regular file, with one device file per blob. */
     static void mountErofs(String source, List<String> devices, String target) throws IOException {
         try (var arena = Arena.ofConfined()) {
-            int context = (int) (long) call(
-                    "fsopen erofs", SYSCALL, (long) FSOPEN, address(arena, "erofs"), 0L, 0L, 0L, 0L);
+            int context =
+                    (int) (long) call("fsopen erofs", SYSCALL, (long) FSOPEN, address(arena, "erofs"), 0L, 0L, 0L, 0L);
             try {
                 config(arena, context, FSCONFIG_SET_STRING, "source", source);
                 for (String device : devices) {
@@ -91,8 +91,7 @@ final class Linux {
                 }
                 config(arena, context, FSCONFIG_SET_FLAG, "ro", "");
                 config(arena, context, FSCONFIG_CMD_CREATE, "", "");
-                int mount = (int) (long) call(
-                        "fsmount", SYSCALL, (long) FSMOUNT, (long) context, 0L, 0L, 0L, 0L);
+                int mount = (int) (long) call("fsmount", SYSCALL, (long) FSMOUNT, (long) context, 0L, 0L, 0L, 0L);
                 try {
                     call(
                             "move_mount to " + target,
@@ -189,7 +188,8 @@ final class Linux {
                     if (entry.equals(NULL)) {
                         break;
                     }
-                    String name = entry.reinterpret(DIRENT_NAME + 256).getString(DIRENT_NAME, StandardCharsets.ISO_8859_1);
+                    String name =
+                            entry.reinterpret(DIRENT_NAME + 256).getString(DIRENT_NAME, StandardCharsets.ISO_8859_1);
                     if (!name.equals(".") && !name.equals("..")) {
                         names.add(name);
                     }
@@ -216,9 +216,7 @@ final class Linux {
             String xattr = names.getString(at, StandardCharsets.ISO_8859_1);
             var value = arena.allocate(65536);
             long length = (long) call("lgetxattr " + xattr, LGETXATTR, name, names.asSlice(at), value, 65536L);
-            xattrs.put(
-                    xattr,
-                    HexFormat.of().formatHex(value.asSlice(0, length).toArray(ValueLayout.JAVA_BYTE)));
+            xattrs.put(xattr, HexFormat.of().formatHex(value.asSlice(0, length).toArray(ValueLayout.JAVA_BYTE)));
             at += xattr.length() + 1;
         }
         return xattrs;
