@@ -177,6 +177,9 @@ public final class LayerReader {
     }
 
     private static boolean isStored(String name, Kind kind) {
+        if (name.indexOf('\0') >= 0) {
+            return false;
+        }
         var isPlain = kind == Kind.FILE || kind == Kind.DIRECTORY || kind == Kind.HARD_LINK;
         return name.startsWith("security.") && name.length() > "security.".length()
                 || name.startsWith("user.") && name.length() > "user.".length() && isPlain

@@ -6,6 +6,7 @@ import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -16,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 final class PaxRecords {
     private static final String SCHILY_XATTR = "SCHILY.xattr.";
     private static final String LIBARCHIVE_XATTR = "LIBARCHIVE.xattr.";
+    private static final Set<String> NAMES = Set.of("path", "linkpath", "GNU.sparse.name");
     private static final int MAX_LENGTH_DIGITS = 10;
 
     private final Map<String, byte[]> values = new HashMap<>();
@@ -57,7 +59,7 @@ final class PaxRecords {
         var key = ByteNames.of(data, keyStart, equals - keyStart);
         var value = new byte[end - 1 - (equals + 1)];
         System.arraycopy(data, equals + 1, value, 0, value.length);
-        if ((key.equals("path") || key.equals("linkpath")) && contains(value, (byte) 0)) {
+        if (NAMES.contains(key) && contains(value, (byte) 0)) {
             throw new CorruptTarException(offset + start, "the record " + key + " holds a NUL byte");
         }
         if (key.equals("GNU.sparse.offset") || key.equals("GNU.sparse.numbytes")) {
