@@ -19,7 +19,6 @@ public final class ChunkFetcher implements AutoCloseable {
     private final PriorityGate gate;
     private final FetchMetrics metrics;
     private final Bandwidth bandwidth;
-    private final ChunkBuffers buffers;
     private final ExecutorService runs = Executors.newVirtualThreadPerTaskExecutor();
     private final ReentrantLock lock = new ReentrantLock();
     private final Map<String, BlobFetch> blobs = new HashMap<>();
@@ -36,8 +35,6 @@ public final class ChunkFetcher implements AutoCloseable {
         gate = new PriorityGate(settings.parallelism());
         metrics = new FetchMetrics(registry, gate);
         bandwidth = new Bandwidth(settings.bandwidthBytesPerSecond(), time);
-        // A run holds two at a time: the stored bytes and the decoded ones.
-        buffers = new ChunkBuffers(2 * settings.parallelism());
         lastDemandNanos = time.nanos();
     }
 
@@ -97,11 +94,6 @@ public final class ChunkFetcher implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-    }
-
-    /** Native memory for chunks and reads, shared by who needs it for a moment. */
-    public ChunkBuffers buffers() {
-        return buffers;
     }
 
     void start(Run run) {

@@ -149,22 +149,35 @@ final class Run implements Runnable {
         long position = chunks.storedOffset(flights.get(next).chunk);
         long end = chunks.storedOffset(lastChunk()) + chunks.storedLength(lastChunk());
         traffic.requested(reason);
-        try (var response = origin.range(position, end - position)) {
+        try (var arena = Arena.ofConfined();
+                var response = origin.range(position, end - position)) {
+            var buffers = buffers(arena);
             while (next < flights.size()) {
                 var flight = flights.get(next);
-                int length = chunks.storedLength(flight.chunk);
                 response.skipNBytes(chunks.storedOffset(flight.chunk) - position);
-                try (var stored = fetcher.buffers().take(length)) {
-                    receive(response, stored.memory(), length, flight);
-                    land(flight, stored.memory().asSlice(0, length), reason, () -> origin.distrust(response));
-                    position = chunks.storedOffset(flight.chunk) + length;
-                }
+                receive(response, buffers, flight);
+                position = chunks.storedOffset(flight.chunk) + chunks.storedLength(flight.chunk);
+                land(flight, buffers, reason, () -> origin.distrust(response));
             }
         }
     }
 
-    private void receive(InputStream response, MemorySegment into, int length, Flight flight)
+    /** Memory for one chunk at a time, as it is stored and as it is decoded. */
+    private record Buffers(MemorySegment stored, MemorySegment content) {}
+
+    private Buffers buffers(Arena arena) {
+        int stored = 0;
+        int content = 0;
+        for (var flight : flights.subList(next, flights.size())) {
+            stored = Math.max(stored, blob.chunks().storedLength(flight.chunk));
+            content = Math.max(content, blob.chunks().length(flight.chunk));
+        }
+        return new Buffers(arena.allocate(stored, 8), arena.allocate(content, 8));
+    }
+
+    private void receive(InputStream response, Buffers buffers, Flight flight)
             throws IOException, InterruptedException {
+        int length = blob.chunks().storedLength(flight.chunk);
         var transfer = new byte[Math.min(length, TRANSFER_BYTES)];
         int received = 0;
         while (received < length) {
@@ -173,7 +186,7 @@ final class Run implements Runnable {
                 throw new EOFException("the response ended in chunk %d of blob %s, %d bytes early"
                         .formatted(flight.chunk, blob.id(), length - received));
             }
-            MemorySegment.copy(transfer, 0, into, ValueLayout.JAVA_BYTE, received, n);
+            MemorySegment.copy(transfer, 0, buffers.stored, ValueLayout.JAVA_BYTE, received, n);
             received += n;
             traffic.fetched(flight.reason, n);
             fetcher.metrics().bytes(flight.reason, n);
@@ -182,9 +195,9 @@ final class Run implements Runnable {
     }
 
     /** Hands over a chunk whose stored bytes are complete; where they are wrong, asks for them once more. */
-    private void land(Flight flight, MemorySegment stored, FetchReason reason, Runnable distrust)
+    private void land(Flight flight, Buffers buffers, FetchReason reason, Runnable distrust)
             throws IOException, InterruptedException {
-        var landed = accept(flight.chunk, stored);
+        var landed = accept(flight.chunk, buffers);
         if (landed == null) {
             distrust.run();
             fetcher.metrics().corrupt();
@@ -192,7 +205,7 @@ final class Run implements Runnable {
                     "chunk {} of blob {} came with a wrong digest; it is not served, and asked for once more",
                     flight.chunk,
                     blob.id());
-            landed = again(flight, reason);
+            landed = again(flight, buffers, reason);
         }
         next++;
         if (landed == null) {
@@ -211,30 +224,27 @@ final class Run implements Runnable {
         }
     }
 
-    private Flight.@org.jspecify.annotations.Nullable Landed again(Flight flight, FetchReason reason)
+    private Flight.@org.jspecify.annotations.Nullable Landed again(Flight flight, Buffers buffers, FetchReason reason)
             throws IOException, InterruptedException {
         var chunks = blob.chunks();
         int length = chunks.storedLength(flight.chunk);
         traffic.requested(reason);
-        try (var response = blob.origin(traffic, 1).range(chunks.storedOffset(flight.chunk), length);
-                var stored = fetcher.buffers().take(length)) {
-            receive(response, stored.memory(), length, flight);
-            return accept(flight.chunk, stored.memory().asSlice(0, length));
+        try (var response = blob.origin(traffic, 1).range(chunks.storedOffset(flight.chunk), length)) {
+            receive(response, buffers, flight);
+            return accept(flight.chunk, buffers);
         }
     }
 
     /** Decodes, checks and keeps a chunk. Null when it is not what its digest says. */
-    private Flight.@org.jspecify.annotations.Nullable Landed accept(int chunk, MemorySegment stored)
-            throws IOException {
+    private Flight.@org.jspecify.annotations.Nullable Landed accept(int chunk, Buffers buffers) throws IOException {
         var chunks = blob.chunks();
-        int length = chunks.length(chunk);
-        try (var buffer = fetcher.buffers().take(length)) {
-            var content = buffer.memory().asSlice(0, length);
-            chunks.decode(chunk, stored, content);
+        var content = buffers.content.asSlice(0, chunks.length(chunk));
+        try {
+            chunks.decode(chunk, buffers.stored.asSlice(0, chunks.storedLength(chunk)), content);
             return switch (blob.cached().put(chunk, content)) {
                 case CachedBlob.Kept.ON_DISK -> Flight.Landed.ON_DISK;
                 case CachedBlob.Kept.UNCACHED ->
-                    new Flight.Landed(Arena.ofAuto().allocate(length, 8).copyFrom(content));
+                    new Flight.Landed(MemorySegment.ofArray(content.toArray(ValueLayout.JAVA_BYTE)));
                 case CachedBlob.Kept.CORRUPT -> null;
             };
         } catch (CorruptImageException e) {

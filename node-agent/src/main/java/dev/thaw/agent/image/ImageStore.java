@@ -55,6 +55,9 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
     private final ChunkDecoder decoder = new ChunkDecoder();
     private final ExecutorService work = Executors.newVirtualThreadPerTaskExecutor();
     private final Map<Digest, CompletableFuture<OpenImage>> open = new ConcurrentHashMap<>();
+    /** Images that are on their way out; who wants one again waits until it is gone. */
+    private final Map<Digest, CompletableFuture<Void>> closing = new ConcurrentHashMap<>();
+
     private final Map<Digest, Failure> failures = new ConcurrentHashMap<>();
     private final Counter claimed;
     private final Counter refused;
@@ -158,6 +161,8 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
     public void release(Digest artifact) {
         var opening = open.remove(artifact);
         if (opening != null) {
+            var gone = new CompletableFuture<Void>();
+            closing.put(artifact, gone);
             work.execute(() -> {
                 try {
                     var image = opening.get(LONGEST_OPENING.toMillis(), TimeUnit.MILLISECONDS);
@@ -166,6 +171,9 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
                     Thread.currentThread().interrupt();
                 } catch (ExecutionException | TimeoutException e) {
                     LOG.debug("image {} was released and had never been opened", artifact);
+                } finally {
+                    closing.remove(artifact, gone);
+                    gone.complete(null);
                 }
             });
         }
@@ -181,10 +189,7 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
         image.mounted(false);
         try {
             image.close(true);
-            // A claim that came meanwhile has opened the image again, from this very directory.
-            if (!open.containsKey(image.entry().artifact())) {
-                image.delete();
-            }
+            image.delete();
             LOG.info("image {} was released", image.name());
         } catch (IOException e) {
             LOG.error("image {} was released and cannot be deleted: {}", image.name(), e.getMessage());
@@ -319,6 +324,10 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
     }
 
     private OpenImage open(Digest artifact) throws IOException, CorruptImageException {
+        var leaving = closing.get(artifact);
+        if (leaving != null) {
+            leaving.join();
+        }
         var stored = onDisk(artifact);
         if (stored.isEmpty()) {
             var entry = table.find(artifact);
@@ -344,12 +353,8 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
     /** What is on disk and sound; anything else is deleted, and fetched again. */
     private Optional<StoredImage> onDisk(Digest artifact) throws IOException {
         try {
-            var stored = StoredImage.read(images, artifact);
-            if (stored.isPresent()) {
-                dev.thaw.rafs.Bootstrap.open(stored.get().bootstrap()).close();
-            }
-            return stored;
-        } catch (IOException | CorruptImageException e) {
+            return StoredImage.read(images, artifact);
+        } catch (IOException e) {
             LOG.error("what is on disk of image {} cannot be used and is fetched again: {}", artifact, e.getMessage());
             StoredImage.delete(images.resolve(artifact.hex()));
             return Optional.empty();

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.thaw.oci.Digest;
 import dev.thaw.oci.Reference;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
@@ -13,6 +14,7 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.security.DigestInputStream;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -21,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * What of an image is on disk, so that it can be served again with neither operator nor registry: a directory named by the
  * artifact's digest that appears when it is complete.
  * <pre>
- * image.json       the entry of the table, and the number of layers
+ * image.json       the entry of the table, the number of layers, and the sha256 of the bootstrap
  * manifest.json    the artifact manifest, byte for byte
  * image.boot       the bootstrap
  * </pre>
@@ -44,7 +46,8 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
             @Nullable String name,
             @Nullable String lazy,
             @Nullable String source,
-            int layers) {}
+            int layers,
+            String bootstrap) {}
 
     Path bootstrap() {
         return directory.resolve(BOOTSTRAP_FILE);
@@ -61,7 +64,7 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
         try {
             bootstrap.writeTo(unfinished.resolve(BOOTSTRAP_FILE));
             write(unfinished.resolve(MANIFEST_FILE), manifest);
-            write(unfinished.resolve(FORM_FILE), JSON.writeValueAsBytes(form(entry, layers)));
+            write(unfinished.resolve(FORM_FILE), JSON.writeValueAsBytes(form(entry, layers, digest(unfinished.resolve(BOOTSTRAP_FILE), entry.artifact()))));
             sync(unfinished);
             delete(directory);
             Files.move(unfinished, directory, StandardCopyOption.ATOMIC_MOVE);
@@ -101,13 +104,16 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
             if (!entry.artifact().equals(artifact) || !artifact.matches(manifest)) {
                 throw new IOException(directory + " does not hold what its name says");
             }
+            if (!digest(directory.resolve(BOOTSTRAP_FILE), artifact).toString().equals(form.bootstrap)) {
+                throw new IOException(directory.resolve(BOOTSTRAP_FILE) + " is damaged");
+            }
             return Optional.of(new StoredImage(entry, form.layers, directory));
         } catch (JacksonException | IllegalArgumentException e) {
             throw new IOException("%s is damaged: %s".formatted(file, e.getMessage()), e);
         }
     }
 
-    private static Form form(ImageEntry entry, int layers) {
+    private static Form form(ImageEntry entry, int layers, Digest bootstrap) {
         return new Form(
                 entry.artifact().toString(),
                 entry.repository().name(),
@@ -118,7 +124,17 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
                 entry.name().orElse(null),
                 entry.lazy().map(Digest::toString).orElse(null),
                 entry.source().map(Digest::toString).orElse(null),
-                layers);
+                layers,
+                bootstrap.toString());
+    }
+
+    /** Of a file, by the algorithm that the artifact's own digest has. */
+    private static Digest digest(Path file, Digest artifact) throws IOException {
+        var hasher = artifact.hasher();
+        try (var in = new DigestInputStream(Files.newInputStream(file), hasher)) {
+            in.transferTo(OutputStream.nullOutputStream());
+        }
+        return Digest.of(artifact.algorithm(), hasher);
     }
 
     /** Deletes a directory of an image, if it is there. */

@@ -3,7 +3,6 @@ package dev.thaw.agent.mount;
 import dev.thaw.agent.AgentException;
 import dev.thaw.agent.AgentException.MountFailed;
 import dev.thaw.agent.config.AgentSettings.Driver;
-import dev.thaw.agent.fetch.ChunkBuffers;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.nio.file.Path;
 import org.slf4j.Logger;
@@ -12,7 +11,6 @@ import org.slf4j.LoggerFactory;
 /** Finds the driver that works on this node. */
 final class DriverChoice {
     private static final Logger LOG = LoggerFactory.getLogger(DriverChoice.class);
-    private static final int BUFFERS = 16;
 
     private DriverChoice() {}
 
@@ -37,7 +35,7 @@ final class DriverChoice {
     }
 
     private static MountDriver erofs(Path root, Path holder, MeterRegistry registry, String reason) throws MountFailed {
-        var driver = ErofsDriver.start(ErofsSettings.under(root, holder), new ChunkBuffers(BUFFERS), registry, reason);
+        var driver = ErofsDriver.start(ErofsSettings.under(root, holder), registry, reason);
         if (!driver.isTakenOver()) {
             try {
                 ErofsProbe.run(driver, root);

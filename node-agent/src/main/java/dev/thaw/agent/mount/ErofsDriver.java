@@ -1,7 +1,6 @@
 package dev.thaw.agent.mount;
 
 import dev.thaw.agent.AgentException.MountFailed;
-import dev.thaw.agent.fetch.ChunkBuffers;
 import dev.thaw.agent.fetch.Device;
 import dev.thaw.agent.linux.Libc;
 import dev.thaw.agent.linux.MountContext;
@@ -11,6 +10,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashSet;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
@@ -26,6 +26,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class ErofsDriver implements MountDriver {
     private static final Logger LOG = LoggerFactory.getLogger(ErofsDriver.class);
+    private static final Duration HOLDER_INTERVAL = Duration.ofSeconds(5);
     private static final Path BACKING_DEVICES = Path.of("/sys/class/bdi");
 
     private final ErofsSettings settings;
@@ -34,7 +35,8 @@ public final class ErofsDriver implements MountDriver {
     private final FlatFuse fuse;
     private final HeldDescriptors holder;
     private final String session;
-    private final boolean held;
+    private volatile boolean held;
+    private final Thread keeper;
     private final String reason;
     private final ReentrantLock lock = new ReentrantLock();
     private final Set<String> mounted = new HashSet<>();
@@ -56,6 +58,40 @@ public final class ErofsDriver implements MountDriver {
         this.session = session;
         this.held = held;
         this.reason = reason;
+        keeper = Thread.ofVirtual().name("session-keeper").start(this::keepHeld);
+    }
+
+    /** A holder may start after this process, or start again and have lost everything. */
+    private void keepHeld() {
+        try {
+            while (true) {
+                Thread.sleep(HOLDER_INTERVAL);
+                if (holder.holds(session)) {
+                    continue;
+                }
+                held = handOver();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Gives the session to a holder that has not got it. @return whether it has it now */
+    private boolean handOver() {
+        if (!holder.isThere()) {
+            if (held) {
+                LOG.warn("the holder at {} has gone: mounts will end with this process", settings.holder());
+            }
+            return false;
+        }
+        try {
+            holder.put(session, fuse.session());
+            LOG.info("the holder at {} now keeps the devices alive", settings.holder());
+            return true;
+        } catch (IOException e) {
+            LOG.warn("the holder at {} did not take the devices: {}", settings.holder(), e.getMessage());
+            return false;
+        }
     }
 
     /**
@@ -63,17 +99,17 @@ public final class ErofsDriver implements MountDriver {
      *
      * @param reason why this driver was chosen
      */
-    public static ErofsDriver start(ErofsSettings settings, ChunkBuffers buffers, MeterRegistry registry, String reason)
+    public static ErofsDriver start(ErofsSettings settings, MeterRegistry registry, String reason)
             throws MountFailed {
         try {
-            return startOrThrow(settings, buffers, registry, reason);
+            return startOrThrow(settings, registry, reason);
         } catch (IOException e) {
             throw new MountFailed(settings.devices(), "devices cannot be served: " + e.getMessage(), e);
         }
     }
 
     private static ErofsDriver startOrThrow(
-            ErofsSettings settings, ChunkBuffers buffers, MeterRegistry registry, String reason) throws IOException {
+            ErofsSettings settings, MeterRegistry registry, String reason) throws IOException {
         Files.createDirectories(settings.mounts());
         var table = DeviceTable.open(settings.deviceTable());
         var files = new DeviceFiles();
@@ -85,7 +121,7 @@ public final class ErofsDriver implements MountDriver {
             for (var row : table.rows()) {
                 files.expect(row.number(), row.sizeBytes());
             }
-            var taken = takeOver(settings, files, buffers, metrics, holder, session);
+            var taken = takeOver(settings, files, metrics, holder, session);
             if (taken != null) {
                 LOG.info("took the devices of the last process over; running containers go on");
                 return new ErofsDriver(settings, table, files, taken, holder, session, true, reason);
@@ -93,7 +129,7 @@ public final class ErofsDriver implements MountDriver {
         }
         // Whatever is mounted reads from devices that have ended.
         Mounts.detachAll(settings.mounts());
-        var fresh = FlatFuse.mount(settings.devices(), files, buffers, metrics, settings.threads());
+        var fresh = FlatFuse.mount(settings.devices(), files, metrics, settings.threads());
         if (held) {
             holder.put(session, fresh.session());
         } else {
@@ -107,7 +143,6 @@ public final class ErofsDriver implements MountDriver {
     private static @org.jspecify.annotations.Nullable FlatFuse takeOver(
             ErofsSettings settings,
             DeviceFiles files,
-            ChunkBuffers buffers,
             FuseMetrics metrics,
             HeldDescriptors holder,
             String session)
@@ -122,7 +157,7 @@ public final class ErofsDriver implements MountDriver {
             return null;
         }
         var fuse = FlatFuse.takeOver(
-                settings.devices(), descriptor.getAsInt(), files, buffers, metrics, settings.threads());
+                settings.devices(), descriptor.getAsInt(), files, metrics, settings.threads());
         if (Mounts.isAlive(settings.devices())) {
             return fuse;
         }
@@ -263,6 +298,7 @@ public final class ErofsDriver implements MountDriver {
 
     @Override
     public void close() throws MountFailed {
+        keeper.interrupt();
         if (held) {
             LOG.info("leaving {} mounts to the next process", mounted.size());
             return;
@@ -272,6 +308,7 @@ public final class ErofsDriver implements MountDriver {
 
     /** Takes everything away, also what another process could go on serving. */
     public void destroy() throws MountFailed {
+        keeper.interrupt();
         lock.lock();
         try {
             files.all().forEach(file -> files.remove(file.number()));

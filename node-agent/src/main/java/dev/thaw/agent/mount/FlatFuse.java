@@ -2,7 +2,6 @@ package dev.thaw.agent.mount;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
-import dev.thaw.agent.fetch.ChunkBuffers;
 import dev.thaw.agent.linux.Errno;
 import dev.thaw.agent.linux.Libc;
 import dev.thaw.agent.linux.MountTable;
@@ -38,7 +37,7 @@ final class FlatFuse {
     }
 
     /** Mounts anew. */
-    static FlatFuse mount(Path point, DeviceFiles files, ChunkBuffers buffers, FuseMetrics metrics, int threads)
+    static FlatFuse mount(Path point, DeviceFiles files, FuseMetrics metrics, int threads)
             throws IOException {
         Mounts.detachAll(point);
         Files.createDirectories(point);
@@ -55,14 +54,14 @@ final class FlatFuse {
             Libc.close(session);
             throw e;
         }
-        return new FlatFuse(point, session, false, serve(session, files, buffers, metrics, threads));
+        return new FlatFuse(point, session, false, serve(session, files, metrics, threads));
     }
 
     /** Goes on with a session that another process began: what that one left unanswered comes again. */
     static FlatFuse takeOver(
-            Path point, int session, DeviceFiles files, ChunkBuffers buffers, FuseMetrics metrics, int threads)
+            Path point, int session, DeviceFiles files, FuseMetrics metrics, int threads)
             throws IOException {
-        var served = new FlatFuse(point, session, true, serve(session, files, buffers, metrics, threads));
+        var served = new FlatFuse(point, session, true, serve(session, files, metrics, threads));
         try (var arena = Arena.ofConfined()) {
             var notice = arena.allocate(FuseProtocol.REPLY_HEADER, 8);
             notice.set(JAVA_INT, 0, FuseProtocol.REPLY_HEADER);
@@ -86,10 +85,10 @@ final class FlatFuse {
     }
 
     private static List<Thread> serve(
-            int session, DeviceFiles files, ChunkBuffers buffers, FuseMetrics metrics, int count) {
+            int session, DeviceFiles files, FuseMetrics metrics, int count) {
         var threads = new ArrayList<Thread>();
         for (int i = 0; i < count; i++) {
-            var server = new FlatFuseServer(session, files, buffers, metrics);
+            var server = new FlatFuseServer(session, files, metrics);
             threads.add(Thread.ofPlatform()
                     .daemon()
                     .name("fuse-" + i)

@@ -6,7 +6,6 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import dev.thaw.agent.AgentException.ReadFailed;
-import dev.thaw.agent.fetch.ChunkBuffers;
 import dev.thaw.agent.linux.Errno;
 import dev.thaw.agent.linux.Libc;
 import java.lang.foreign.Arena;
@@ -39,17 +38,15 @@ final class FlatFuseServer implements Runnable {
 
     private final int session;
     private final DeviceFiles files;
-    private final ChunkBuffers buffers;
     private final FuseMetrics metrics;
     private final MemorySegment in = Arena.ofAuto().allocate(REQUEST_BYTES, 4096);
     private final MemorySegment out = Arena.ofAuto().allocate(REPLY_BYTES, 4096);
     private final MemorySegment data = Arena.ofAuto().allocate(FuseProtocol.MAX_READ_BYTES, 4096);
     private final MemorySegment vector = Arena.ofAuto().allocate(32, 8);
 
-    FlatFuseServer(int session, DeviceFiles files, ChunkBuffers buffers, FuseMetrics metrics) {
+    FlatFuseServer(int session, DeviceFiles files, FuseMetrics metrics) {
         this.session = session;
         this.files = files;
-        this.buffers = buffers;
         this.metrics = metrics;
     }
 
@@ -158,15 +155,15 @@ final class FlatFuseServer implements Runnable {
 
     private void readSlowly(Waiting waiting, DeviceFiles.DeviceFile file, long offset, int length, long begun) {
         int errno = 0;
-        try (var arena = Arena.ofConfined();
-                var buffer = buffers.take(length)) {
+        try (var arena = Arena.ofConfined()) {
+            var content = arena.allocate(length, FuseProtocol.PAGE_BYTES);
             var header = arena.allocate(FuseProtocol.REPLY_HEADER, 8);
             var parts = arena.allocate(32, 8);
             try {
                 file.enter(Thread.currentThread());
-                file.await().read(offset, length, buffer.memory());
+                file.await().read(offset, length, content);
                 WAITING.remove(waiting);
-                replyData(waiting.unique, header, parts, buffer.memory(), length);
+                replyData(waiting.unique, header, parts, content, length);
                 return;
             } catch (InterruptedException e) {
                 errno = Errno.EINTR;

@@ -31,6 +31,16 @@ final class HeldDescriptors {
         }
     }
 
+    /** Whether a holder answers and has a descriptor of that name. */
+    boolean holds(String name) {
+        try {
+            return Files.exists(socket)
+                    && ask("list", -1).text().lines().skip(1).anyMatch(name::equals);
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
     void put(String name, int descriptor) throws IOException {
         ask("put " + name, descriptor);
     }

@@ -270,6 +270,36 @@ abstract class MountContract {
     }
 
     @Test
+    void aDamagedBootstrapOnDiskIsFetchedAgain() throws Exception {
+        var image = publish(BackgroundFetch.NEVER);
+        var first = store(OnFailure.ERROR, Duration.ofSeconds(10));
+        first.mount(image.artifact());
+        closeAll();
+        var file = temp.resolve("agent/images/" + image.artifact().hex() + "/image.boot");
+        var bytes = Files.readAllBytes(file);
+        bytes[bytes.length - 200] ^= 1;
+        Files.write(file, bytes);
+
+        var second = store(OnFailure.ERROR, Duration.ofSeconds(10));
+        second.restore(List.of(image.artifact()));
+
+        MountedTree.assertEquals(second.mount(image.artifact()), image);
+    }
+
+    @Test
+    void anImageThatWasReleasedCanComeBackAtOnce() throws Exception {
+        var image = publish(BackgroundFetch.NEVER);
+        var store = store(OnFailure.ERROR, Duration.ofSeconds(10));
+        for (int round = 0; round < 5; round++) {
+            assertThat(store.claim(image.artifact())).isTrue();
+            assertThat(Files.readString(store.mount(image.artifact()).resolve("etc/passwd")))
+                    .startsWith("root:");
+            store.release(image.artifact());
+        }
+        MountedTree.assertEquals(store.mount(image.artifact()), image);
+    }
+
+    @Test
     void restoringForgetsWhatNoSnapshotUses() throws Exception {
         var image = publish(BackgroundFetch.NEVER);
         var first = store(OnFailure.ERROR, Duration.ofSeconds(10));

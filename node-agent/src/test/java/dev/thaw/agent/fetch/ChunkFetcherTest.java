@@ -1,0 +1,343 @@
+package dev.thaw.agent.fetch;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import dev.thaw.agent.AgentException.ReadFailed;
+import dev.thaw.agent.cache.CacheSettings;
+import dev.thaw.agent.cache.DiskChunkStore;
+import dev.thaw.agent.cache.FakeLayout;
+import dev.thaw.agent.fetch.FakeBlob.Request;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.Semaphore;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+final class ChunkFetcherTest {
+    private static final String ID = "ab".repeat(32);
+    private static final int CHUNK = FakeLayout.CHUNK_BYTES;
+
+    @TempDir
+    Path directory;
+
+    private final FakeTime time = new FakeTime();
+    private final FakeBlob blob = new FakeBlob(64, 3);
+    private final TrafficCount traffic = new TrafficCount();
+    private final SimpleMeterRegistry meters = new SimpleMeterRegistry();
+    private final ExecutorService readers = Executors.newVirtualThreadPerTaskExecutor();
+    private DiskChunkStore store;
+    private ChunkFetcher fetcher;
+
+    @AfterEach
+    void close() throws Exception {
+        blob.gate.release(1000);
+        if (fetcher != null) {
+            fetcher.close();
+            store.close();
+        }
+        readers.shutdownNow();
+        readers.close();
+    }
+
+    private LazyBlob open(OnFailure onFailure) throws Exception {
+        return open(onFailure, 4, 8L * CHUNK, 1L << 30);
+    }
+
+    private LazyBlob open(OnFailure onFailure, int parallelism, long rangeBytes, long cacheBytes) throws Exception {
+        store = new DiskChunkStore(new CacheSettings(directory, cacheBytes, 0.9, 0.5), meters);
+        fetcher = new ChunkFetcher(
+                new FetchSettings(
+                        parallelism,
+                        rangeBytes,
+                        Duration.ofSeconds(30),
+                        onFailure,
+                        2,
+                        OptionalLong.empty(),
+                        Duration.ofSeconds(5)),
+                store,
+                meters,
+                time);
+        return fetcher.open(ID, blob.sizeBytes(), blob, blob, traffic);
+    }
+
+    private static byte[] read(LazyBlob blob, long offset, int length) throws Exception {
+        try (var arena = Arena.ofShared()) {
+            var target = arena.allocate(length);
+            if (!blob.readCached(offset, length, target)) {
+                blob.read(offset, length, target);
+            }
+            return target.toArray(ValueLayout.JAVA_BYTE);
+        }
+    }
+
+    private byte[] readChunk(LazyBlob lazy, int chunk) throws Exception {
+        return read(lazy, (long) chunk * CHUNK, 100);
+    }
+
+    private Future<byte[]> reading(Callable<byte[]> read) {
+        return readers.submit(read);
+    }
+
+    @Test
+    void oneRequestServesAllWhoWaitForTheSameChunk() throws Exception {
+        var lazy = open(OnFailure.ERROR);
+        blob.gate = new Semaphore(0);
+        var waiting = new ArrayList<Future<byte[]>>();
+        for (int i = 0; i < 20; i++) {
+            waiting.add(reading(() -> readChunk(lazy, 9)));
+        }
+        await().until(() -> blob.requests.size() == 1);
+
+        blob.gate.release();
+
+        for (var reader : waiting) {
+            assertThat(reader.get()).isEqualTo(blob.device(9L * CHUNK, 100));
+        }
+        assertThat(blob.requests).containsExactly(new Request(9, 9));
+        assertThat(traffic.requests(FetchReason.DEMAND)).isEqualTo(1);
+        assertThat(traffic.touchedBytes()).isEqualTo(20 * 100);
+    }
+
+    @Test
+    void neighbouringChunksComeInOneRequest() throws Exception {
+        var lazy = open(OnFailure.ERROR);
+
+        assertThat(read(lazy, 10L * CHUNK + 5, 5 * CHUNK)).isEqualTo(blob.device(10L * CHUNK + 5, 5 * CHUNK));
+
+        assertThat(blob.requests).containsExactly(new Request(10, 15));
+    }
+
+    @Test
+    void oneRequestIsNeverLargerThanARange() throws Exception {
+        var lazy = open(OnFailure.ERROR, 4, 3L * CHUNK, 1L << 30);
+
+        assertThat(read(lazy, 0, 10 * CHUNK)).isEqualTo(blob.device(0, 10 * CHUNK));
+
+        assertThat(blob.requests).hasSizeGreaterThan(2).allSatisfy(request -> assertThat(
+                        blob.storedOffset(request.lastChunk())
+                                + blob.storedLength(request.lastChunk())
+                                - blob.storedOffset(request.firstChunk()))
+                .isLessThanOrEqualTo(3L * CHUNK));
+    }
+
+    @Test
+    void whatIsPresentIsNotFetchedAgain() throws Exception {
+        var lazy = open(OnFailure.ERROR);
+        readChunk(lazy, 12);
+        blob.requests.clear();
+
+        read(lazy, 10L * CHUNK, 5 * CHUNK);
+
+        assertThat(blob.requests).containsExactlyInAnyOrder(new Request(10, 11), new Request(13, 14));
+    }
+
+    @Test
+    void aSequentialReaderGetsAGrowingWindow() throws Exception {
+        var lazy = open(OnFailure.ERROR);
+
+        for (int chunk = 0; chunk < 40; chunk++) {
+            assertThat(readChunk(lazy, chunk)).isEqualTo(blob.device((long) chunk * CHUNK, 100));
+        }
+
+        assertThat(blob.requests.size()).isLessThan(20);
+        assertThat(blob.requests.getFirst()).isEqualTo(new Request(0, 0));
+        assertThat(traffic.bytes(FetchReason.AHEAD)).isPositive();
+    }
+
+    @Test
+    void aRandomReaderGetsNothingAhead() throws Exception {
+        var lazy = open(OnFailure.ERROR);
+
+        for (int chunk : new int[] {50, 3, 27, 9, 44, 15}) {
+            readChunk(lazy, chunk);
+        }
+
+        assertThat(blob.requests).hasSize(6).allSatisfy(request -> assertThat(request.firstChunk())
+                .isEqualTo(request.lastChunk()));
+        assertThat(traffic.bytes(FetchReason.AHEAD)).isZero();
+    }
+
+    @Test
+    void demandGoesBeforeWhatNobodyWaitsFor() throws Exception {
+        var lazy = open(OnFailure.ERROR, 2, CHUNK, 1L << 30);
+        blob.gate = new Semaphore(0);
+        lazy.prefetch(0, 9);
+        await().until(() -> blob.requests.size() == 1);
+
+        var reader = reading(() -> readChunk(lazy, 40));
+
+        await().until(() -> blob.requests.contains(new Request(40, 40)));
+        assertThat(blob.requests).hasSize(2);
+        blob.gate.release(1000);
+        assertThat(reader.get()).isEqualTo(blob.device(40L * CHUNK, 100));
+    }
+
+    @Test
+    void aReadPromotesAPrefetchThatStillWaits() throws Exception {
+        var lazy = open(OnFailure.ERROR, 2, CHUNK, 1L << 30);
+        blob.gate = new Semaphore(0);
+        lazy.prefetch(0, 9);
+        await().until(() -> blob.requests.size() == 1);
+
+        var reader = reading(() -> readChunk(lazy, 7));
+
+        await().until(() -> blob.requests.contains(new Request(7, 7)));
+        assertThat(blob.requests).hasSize(2);
+        blob.gate.release(1000);
+        assertThat(reader.get()).isEqualTo(blob.device(7L * CHUNK, 100));
+    }
+
+    @Test
+    void failuresAreRetriedWithGrowingPauses() throws Exception {
+        var lazy = open(OnFailure.ERROR);
+        blob.failures.set(4);
+
+        assertThat(readChunk(lazy, 5)).isEqualTo(blob.device(5L * CHUNK, 100));
+
+        assertThat(time.sleeps)
+                .containsExactly(
+                        Duration.ofMillis(100), Duration.ofMillis(200), Duration.ofMillis(400), Duration.ofMillis(800));
+    }
+
+    @Test
+    void aResponseThatBreaksOffIsTakenUpWhereItStopped() throws Exception {
+        var lazy = open(OnFailure.ERROR);
+        blob.cuts.set(1);
+
+        assertThat(read(lazy, 0, 8 * CHUNK)).isEqualTo(blob.device(0, 8 * CHUNK));
+
+        assertThat(blob.requests).hasSize(2);
+        assertThat(blob.requests.getLast().firstChunk()).isBetween(2, 5);
+    }
+
+    @Test
+    void afterTheReadTimeoutAReadFailsWhereThatIsWanted() throws Exception {
+        var lazy = open(OnFailure.ERROR);
+        blob.failures.set(1000);
+
+        assertThatThrownBy(() -> readChunk(lazy, 5)).isInstanceOf(ReadFailed.class).hasMessageContaining("503");
+
+        assertThat(time.sleeps.stream().mapToLong(Duration::toMillis).sum()).isBetween(25_000L, 36_000L);
+        blob.failures.set(0);
+        assertThat(readChunk(lazy, 5)).isEqualTo(blob.device(5L * CHUNK, 100));
+    }
+
+    @Test
+    void afterTheReadTimeoutAReadWaitsWhereThatIsWanted() throws Exception {
+        var lazy = open(OnFailure.BLOCK);
+        blob.failures.set(60);
+
+        assertThat(readChunk(lazy, 5)).isEqualTo(blob.device(5L * CHUNK, 100));
+
+        assertThat(time.sleeps.stream().mapToLong(Duration::toMillis).sum()).isGreaterThan(200_000);
+    }
+
+    @Test
+    void aCorruptChunkIsAskedForOnceMore() throws Exception {
+        var lazy = open(OnFailure.ERROR);
+        blob.corruptions.set(1);
+
+        assertThat(readChunk(lazy, 5)).isEqualTo(blob.device(5L * CHUNK, 100));
+
+        assertThat(blob.requests).containsExactly(new Request(5, 5), new Request(5, 5));
+        assertThat(blob.distrusted).hasValue(1);
+    }
+
+    @Test
+    void aChunkThatStaysCorruptFailsEvenWhereReadsBlock() throws Exception {
+        var lazy = open(OnFailure.BLOCK);
+        blob.corruptions.set(2);
+
+        assertThatThrownBy(() -> readChunk(lazy, 5)).isInstanceOf(ReadFailed.class).hasMessageContaining("corrupt");
+
+        assertThat(blob.requests).hasSize(2);
+        assertThat(meters.get("thaw.fetch.corrupt.chunks").counter().count()).isEqualTo(2);
+        assertThat(readChunk(lazy, 5)).isEqualTo(blob.device(5L * CHUNK, 100));
+    }
+
+    @Test
+    void aPrefetchGivesUpAndAReadThatJoinedItDoesNot() throws Exception {
+        var lazy = open(OnFailure.BLOCK);
+        blob.failures.set(3);
+        lazy.prefetch(5, 5);
+        await().until(() -> blob.requests.size() == 3);
+
+        assertThat(readChunk(lazy, 5)).isEqualTo(blob.device(5L * CHUNK, 100));
+    }
+
+    @Test
+    void readsGoOnWhenTheCacheHoldsNothing() throws Exception {
+        var lazy = open(OnFailure.ERROR, 4, 8L * CHUNK, 4096);
+
+        assertThat(read(lazy, 3L * CHUNK + 10, 2 * CHUNK)).isEqualTo(blob.device(3L * CHUNK + 10, 2 * CHUNK));
+        assertThat(read(lazy, 3L * CHUNK + 10, 2 * CHUNK)).isEqualTo(blob.device(3L * CHUNK + 10, 2 * CHUNK));
+
+        assertThat(store.usedBytes()).isZero();
+    }
+
+    @Test
+    void aReleasedBlobAnswersNoRead() throws Exception {
+        var lazy = open(OnFailure.BLOCK);
+        blob.gate = new Semaphore(0);
+        var reader = reading(() -> readChunk(lazy, 5));
+        await().until(() -> blob.requests.size() == 1);
+
+        fetcher.release(lazy, true);
+
+        assertThatThrownBy(reader::get).hasCauseInstanceOf(ReadFailed.class);
+        assertThatThrownBy(() -> readChunk(lazy, 6)).isInstanceOf(ReadFailed.class);
+    }
+
+    @Test
+    void theBackgroundFetchesTheRestAndStops() throws Exception {
+        var lazy = open(OnFailure.ERROR);
+        readChunk(lazy, 5);
+
+        try (var _ = BackgroundFill.start(fetcher, "image", List.of(lazy), Duration.ZERO)) {
+            await().until(() -> lazy.cachedBytes() == lazy.totalBytes());
+        }
+
+        assertThat(traffic.bytes(FetchReason.BACKGROUND)).isPositive();
+        assertThat(blob.requests.size()).isLessThan(20);
+    }
+
+    @Test
+    void theBackgroundBeginsAfterAQuietPeriod() throws Exception {
+        var lazy = open(OnFailure.ERROR);
+        readChunk(lazy, 5);
+        long before = time.nanos();
+
+        try (var _ = BackgroundFill.startWhenQuiet(fetcher, "image", List.of(lazy))) {
+            await().until(() -> lazy.cachedBytes() == lazy.totalBytes());
+        }
+
+        assertThat(time.nanos() - before).isGreaterThanOrEqualTo(Duration.ofSeconds(5).toNanos());
+    }
+
+    @Test
+    void theBackgroundDoesNotEvictToFill() throws Exception {
+        var lazy = open(OnFailure.ERROR, 4, 4L * CHUNK, 20L * CHUNK);
+
+        try (var _ = BackgroundFill.start(fetcher, "image", List.of(lazy), Duration.ZERO)) {
+            await().until(() -> store.usedBytes() > 12L * CHUNK);
+            await().during(Duration.ofMillis(200)).until(() -> store.usedBytes() <= 18L * CHUNK);
+        }
+
+        assertThat(meters.get("thaw.cache.evicted").counter().count()).isZero();
+    }
+}
