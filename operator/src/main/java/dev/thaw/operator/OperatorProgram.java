@@ -84,8 +84,8 @@ final class OperatorProgram implements AutoCloseable {
         bindMachine();
         leadership = new Leadership(client, settings);
         certificates = new Certificates(settings.certificateSettings(), client, clock);
-        webhook = settings.webhookConfiguration()
-                .map(ignored -> new PodWebhook(client, settings.admission(), registry));
+        webhook =
+                settings.webhookConfiguration().map(ignored -> new PodWebhook(client, settings.admission(), registry));
         nodes = new NodeServer(client, settings.nodeServer(), certificates.node(), registry, clock);
         operator = new Operator(overrider -> {
             configure(overrider);
@@ -135,9 +135,7 @@ final class OperatorProgram implements AutoCloseable {
                         LeaderElectionConfiguration.RETRY_PERIOD_DEFAULT_VALUE,
                         settings.podName(),
                         new LeaderCallbacks(
-                                this::startLeading,
-                                this::stopLeading,
-                                leader -> LOG.info("{} leads", leader)),
+                                this::startLeading, this::stopLeading, leader -> LOG.info("{} leads", leader)),
                         false)));
     }
 
@@ -197,7 +195,8 @@ final class OperatorProgram implements AutoCloseable {
 
     private List<String> unhealthy() {
         return started && !operator.getRuntimeInfo().allEventSourcesAreHealthy()
-                ? List.of("an informer has stopped: " + operator.getRuntimeInfo().unhealthyEventSources().keySet())
+                ? List.of("an informer has stopped: "
+                        + operator.getRuntimeInfo().unhealthyEventSources().keySet())
                 : List.of();
     }
 

@@ -7,12 +7,12 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Duration;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
-import org.jspecify.annotations.Nullable;
 
 /** Asks an address whether it is well: the chart's test, in images that have no shell. */
 @Command(
@@ -40,8 +40,8 @@ final class ProbeCommand implements Callable<Integer> {
 
     private static String ask(URI address) throws InterruptedException {
         try (var client = HttpClient.newBuilder().connectTimeout(LIMIT).build()) {
-            var answer = client.send(
-                    HttpRequest.newBuilder(address).timeout(LIMIT).build(), BodyHandlers.ofString());
+            var answer =
+                    client.send(HttpRequest.newBuilder(address).timeout(LIMIT).build(), BodyHandlers.ofString());
             var body = answer.body().strip().replace('\n', ' ');
             return answer.statusCode() + " " + (body.length() <= LONGEST ? body : body.substring(0, LONGEST));
         } catch (IOException | IllegalArgumentException e) {

@@ -13,7 +13,10 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
 /** Runs the operator until it is told to end. */
-@Command(name = "run", description = "Runs the operator. This is what happens without a command.", mixinStandardHelpOptions = true)
+@Command(
+        name = "run",
+        description = "Runs the operator. This is what happens without a command.",
+        mixinStandardHelpOptions = true)
 final class RunCommand implements Callable<Integer> {
     private static final Logger LOG = LoggerFactory.getLogger(RunCommand.class);
 

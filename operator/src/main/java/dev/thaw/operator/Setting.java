@@ -28,7 +28,8 @@ enum Setting {
     THAW_LEADER_ELECTION("true", "true: one of several replicas leads. false: this one does, at once"),
     THAW_LEADER_ELECTION_LEASE("thaw-operator", "Name of the Lease"),
     THAW_WATCH_NAMESPACES("", "Namespaces whose LazyImages are looked after, separated by commas; empty: all"),
-    THAW_AUTO_CREATE("false", "true: images of annotated pods get a LazyImage, where the namespace's label does not say"),
+    THAW_AUTO_CREATE(
+            "false", "true: images of annotated pods get a LazyImage, where the namespace's label does not say"),
     THAW_DEFAULT_SNAPSHOTTER_CONFIG("", "File with a SnapshotterConfig that the leader applies when it starts"),
     THAW_REGISTRIES_FILE("", "File with registries that speak plain HTTP or have an authority of their own"),
     THAW_LOG_LEVEL("INFO", "Level of the log"),

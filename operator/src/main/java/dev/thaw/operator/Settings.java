@@ -170,8 +170,7 @@ record Settings(
                 return List.of();
             }
             try {
-                var forms = new KubernetesSerialization()
-                        .unmarshal(Files.readString(file.get()), RegistryForm[].class);
+                var forms = new KubernetesSerialization().unmarshal(Files.readString(file.get()), RegistryForm[].class);
                 return forms == null
                         ? List.of()
                         : Arrays.stream(forms)
@@ -203,9 +202,13 @@ record Settings(
         }
 
         private String oneOf(Setting setting, List<String> words) {
-            return read(setting, words.getFirst(), "one of " + String.join(", ", words), value -> words.stream()
-                    .filter(word -> word.equalsIgnoreCase(value))
-                    .findFirst());
+            return read(
+                    setting,
+                    words.getFirst(),
+                    "one of " + String.join(", ", words),
+                    value -> words.stream()
+                            .filter(word -> word.equalsIgnoreCase(value))
+                            .findFirst());
         }
 
         private boolean truth(Setting setting) {
@@ -213,9 +216,13 @@ record Settings(
         }
 
         private int port(Setting setting) {
-            return read(setting, 0, "a port", value -> value.matches("[0-9]{1,5}") && Integer.parseInt(value) <= 65535
-                    ? Optional.of(Integer.parseInt(value))
-                    : Optional.empty());
+            return read(
+                    setting,
+                    0,
+                    "a port",
+                    value -> value.matches("[0-9]{1,5}") && Integer.parseInt(value) <= 65535
+                            ? Optional.of(Integer.parseInt(value))
+                            : Optional.empty());
         }
 
         private <T> T read(Setting setting, T otherwise, String what, Function<String, Optional<T>> reader) {
@@ -229,7 +236,5 @@ record Settings(
 
     /** One entry of the registries' file. */
     private record RegistryForm(
-            String host,
-            boolean plainHttp,
-            @Nullable String ca) {}
+            String host, boolean plainHttp, @Nullable String ca) {}
 }

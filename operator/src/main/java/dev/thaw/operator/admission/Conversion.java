@@ -35,14 +35,16 @@ sealed interface Conversion {
 
     static Conversion of(LazyImage image) {
         var status = image.getStatus() == null ? LazyImageStatus.EMPTY : image.getStatus();
-        boolean current = Objects.equals(
-                status.observedGeneration(), image.getMetadata().getGeneration());
+        boolean current =
+                Objects.equals(status.observedGeneration(), image.getMetadata().getGeneration());
         var ready = status.condition(ConditionType.READY);
         // a status of an earlier spec may speak of another source image
         if (image.getMetadata().getDeletionTimestamp() != null) {
             return new Failed(Reason.DELETING);
         }
-        if (current && status.lazyImage() != null && ready.filter(condition -> condition.holds()).isPresent()) {
+        if (current
+                && status.lazyImage() != null
+                && ready.filter(condition -> condition.holds()).isPresent()) {
             return new Ready(status.lazyImage());
         }
         if (image.getSpec().suspend()) {

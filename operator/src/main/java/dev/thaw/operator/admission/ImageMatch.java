@@ -15,8 +15,9 @@ final class ImageMatch {
         return images.stream()
                 .filter(image -> converts(image, wanted))
                 .min(Comparator.comparing((LazyImage image) -> !(Conversion.of(image) instanceof Conversion.Ready))
-                        .thenComparing(image ->
-                                Optional.ofNullable(image.getMetadata().getCreationTimestamp()).orElse(""))
+                        .thenComparing(
+                                image -> Optional.ofNullable(image.getMetadata().getCreationTimestamp())
+                                        .orElse(""))
                         .thenComparing(image -> image.getMetadata().getName()));
     }
 
@@ -38,7 +39,9 @@ final class ImageMatch {
     /** By digest where the container names one, for then its tag means nothing; else by tag. */
     private static boolean samePlace(LazyImage image, Reference source, Reference wanted) {
         if (wanted.digest() == null) {
-            return source.digest() == null && wanted.tag() != null && wanted.tag().equals(source.tag());
+            return source.digest() == null
+                    && wanted.tag() != null
+                    && wanted.tag().equals(source.tag());
         }
         if (source.digest() != null) {
             return source.digest().equals(wanted.digest());

@@ -32,9 +32,8 @@ final class InformedCluster implements ClusterFacts, AutoCloseable {
             images.add(client.resources(LazyImage.class).inAnyNamespace().runnableInformer(NO_RESYNC));
         }
         settings.watchNamespaces()
-                .forEach(namespace -> images.add(client.resources(LazyImage.class)
-                        .inNamespace(namespace)
-                        .runnableInformer(NO_RESYNC)));
+                .forEach(namespace -> images.add(
+                        client.resources(LazyImage.class).inNamespace(namespace).runnableInformer(NO_RESYNC)));
         runtimeClasses = client.resources(RuntimeClass.class).runnableInformer(NO_RESYNC);
         // only nodes that take lazy pods are of interest
         readyNodes = client.nodes().withLabel(Names.AGENT, Names.AGENT_READY).runnableInformer(NO_RESYNC);

@@ -21,8 +21,8 @@ final class LazyImageMaker implements AutoCloseable {
     private final KubernetesClient client;
     private final Set<WantedImage> underWay = ConcurrentHashMap.newKeySet();
     private final Semaphore turns = new Semaphore(AT_ONCE);
-    private final ExecutorService threads =
-            Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("lazy-image-maker-", 0).factory());
+    private final ExecutorService threads = Executors.newThreadPerTaskExecutor(
+            Thread.ofVirtual().name("lazy-image-maker-", 0).factory());
 
     LazyImageMaker(KubernetesClient client) {
         this.client = client;

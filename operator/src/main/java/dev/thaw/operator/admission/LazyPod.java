@@ -44,8 +44,7 @@ final class LazyPod {
 
     static boolean isGated(Pod pod) {
         return pod.getSpec() != null
-                && pod.getSpec().getSchedulingGates().stream()
-                        .anyMatch(gate -> Names.WAIT_GATE.equals(gate.getName()));
+                && pod.getSpec().getSchedulingGates().stream().anyMatch(gate -> Names.WAIT_GATE.equals(gate.getName()));
     }
 
     /** Every container that pulls an image: init containers first. */
@@ -93,9 +92,10 @@ final class LazyPod {
 
     /** Lets the scheduler have the pod. */
     void release() {
-        pod.getSpec().setSchedulingGates(pod.getSpec().getSchedulingGates().stream()
-                .filter(gate -> !Names.WAIT_GATE.equals(gate.getName()))
-                .toList());
+        pod.getSpec()
+                .setSchedulingGates(pod.getSpec().getSchedulingGates().stream()
+                        .filter(gate -> !Names.WAIT_GATE.equals(gate.getName()))
+                        .toList());
         if (pod.getMetadata().getLabels() != null) {
             pod.getMetadata().getLabels().remove(WAITING_LABEL);
         }
@@ -107,7 +107,8 @@ final class LazyPod {
         annotate(Names.RUNTIME_HANDLER, twin.getHandler());
         // the API server refuses a pod whose overhead is not that of its class
         pod.getSpec()
-                .setOverhead(twin.getOverhead() == null ? null : twin.getOverhead().getPodFixed());
+                .setOverhead(
+                        twin.getOverhead() == null ? null : twin.getOverhead().getPodFixed());
         requireAgent();
     }
 
@@ -128,12 +129,12 @@ final class LazyPod {
                         .map(LazyPod::withAgent)
                         .toList();
         pod.getSpec()
-                .setAffinity(affinity.withRequiredDuringSchedulingIgnoredDuringExecution(
-                                new NodeSelectorBuilder(required)
+                .setAffinity(
+                        affinity.withRequiredDuringSchedulingIgnoredDuringExecution(new NodeSelectorBuilder(required)
                                         .withNodeSelectorTerms(terms)
                                         .build())
-                        .endNodeAffinity()
-                        .build());
+                                .endNodeAffinity()
+                                .build());
     }
 
     private static NodeSelectorTerm withAgent(NodeSelectorTerm term) {

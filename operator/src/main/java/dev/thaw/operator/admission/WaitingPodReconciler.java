@@ -3,13 +3,13 @@ package dev.thaw.operator.admission;
 import dev.thaw.crds.LazyImage;
 import dev.thaw.crds.Reason;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.javaoperatorsdk.operator.api.config.informer.Informer;
 import io.javaoperatorsdk.operator.api.config.informer.InformerEventSourceConfiguration;
 import io.javaoperatorsdk.operator.api.reconciler.Context;
 import io.javaoperatorsdk.operator.api.reconciler.ControllerConfiguration;
 import io.javaoperatorsdk.operator.api.reconciler.EventSourceContext;
 import io.javaoperatorsdk.operator.api.reconciler.Reconciler;
 import io.javaoperatorsdk.operator.api.reconciler.UpdateControl;
-import io.javaoperatorsdk.operator.api.config.informer.Informer;
 import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import io.javaoperatorsdk.operator.processing.event.source.EventSource;
 import io.javaoperatorsdk.operator.processing.event.source.informer.InformerEventSource;
@@ -33,9 +33,7 @@ import org.slf4j.LoggerFactory;
  *     └─────one has failed or is not there─▶ that image stays, and runs as an ordinary one on the lazy snapshotter
  * </pre>
  */
-@ControllerConfiguration(
-        name = "waiting-pod",
-        informer = @Informer(labelSelector = LazyPod.WAITING_LABEL + "=true"))
+@ControllerConfiguration(name = "waiting-pod", informer = @Informer(labelSelector = LazyPod.WAITING_LABEL + "=true"))
 public final class WaitingPodReconciler implements Reconciler<Pod> {
     private static final Logger LOG = LoggerFactory.getLogger(WaitingPodReconciler.class);
     private static final Duration LOOK_AGAIN = Duration.ofSeconds(30);
@@ -62,7 +60,8 @@ public final class WaitingPodReconciler implements Reconciler<Pod> {
                                 .map(ResourceID::fromResource)
                                 .collect(Collectors.toSet()))
                         .withPrimaryToSecondaryMapper((Pod pod) -> waiting(pod).values().stream()
-                                .map(name -> new ResourceID(name, pod.getMetadata().getNamespace()))
+                                .map(name ->
+                                        new ResourceID(name, pod.getMetadata().getNamespace()))
                                 .collect(Collectors.toSet()))
                         .build(),
                 context));

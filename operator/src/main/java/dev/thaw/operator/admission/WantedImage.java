@@ -45,9 +45,8 @@ record WantedImage(String namespace, String name, String image, List<String> pul
                 .addToLabels(Names.MANAGED_BY_LABEL, Names.MANAGED_BY)
                 .build());
         made.setSpec(LazyImageSpec.builder(image)
-                .pullSecrets(pullSecrets.stream()
-                        .map(LazyImageSpec.SecretName::new)
-                        .toList())
+                .pullSecrets(
+                        pullSecrets.stream().map(LazyImageSpec.SecretName::new).toList())
                 .build());
         return made;
     }
@@ -57,9 +56,8 @@ record WantedImage(String namespace, String name, String image, List<String> pul
         var repository = reference.repository();
         var readable = repository.substring(repository.lastIndexOf('/') + 1)
                 + (reference.tag() == null ? "" : "-" + reference.tag());
-        var clean = readable.toLowerCase(Locale.ROOT)
-                .replaceAll("[^a-z0-9]+", "-")
-                .replaceAll("^-+|-+$", "");
+        var clean =
+                readable.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-").replaceAll("^-+|-+$", "");
         var cut = clean.length() <= READABLE
                 ? clean
                 : clean.substring(0, READABLE).replaceAll("-+$", "");

@@ -14,11 +14,7 @@ import java.util.Optional;
  * @param agentAuthorities ConfigMap in {@code namespace} that agents mount to know the NodeService's authority
  */
 public record CertificateSettings(
-        String namespace,
-        Origin origin,
-        List<String> webhookNames,
-        List<String> nodeNames,
-        String agentAuthorities) {
+        String namespace, Origin origin, List<String> webhookNames, List<String> nodeNames, String agentAuthorities) {
     public CertificateSettings {
         webhookNames = List.copyOf(webhookNames);
         nodeNames = List.copyOf(nodeNames);

@@ -24,8 +24,8 @@ public final class Certificates implements AutoCloseable {
     private final RenewableKey webhook = new RenewableKey();
     private final RenewableKey node = new RenewableKey();
     private final List<Server> servers = new ArrayList<>();
-    private final ScheduledExecutorService timer =
-            Executors.newSingleThreadScheduledExecutor(Thread.ofVirtual().name("certificates").factory());
+    private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(
+            Thread.ofVirtual().name("certificates").factory());
 
     public Certificates(CertificateSettings settings, KubernetesClient client, InstantSource clock) {
         this(settings, client, clock, RenewalPolicy.DEFAULT);
@@ -60,11 +60,9 @@ public final class Certificates implements AutoCloseable {
             }
             case CertificateSettings.Origin.Mounted mounted -> {
                 if (!settings.webhookNames().isEmpty()) {
-                    servers.add(new Server(
-                            "webhook", new MountedSource(mounted.webhookFolder()), webhook, List.of()));
+                    servers.add(new Server("webhook", new MountedSource(mounted.webhookFolder()), webhook, List.of()));
                 }
-                servers.add(
-                        new Server("NodeService", new MountedSource(mounted.nodeFolder()), node, List.of(agents)));
+                servers.add(new Server("NodeService", new MountedSource(mounted.nodeFolder()), node, List.of(agents)));
             }
         }
     }

@@ -96,9 +96,7 @@ final class Issuer {
     }
 
     private static X500Name commonName(String name) {
-        return new X500NameBuilder(BCStyle.INSTANCE)
-                .addRDN(BCStyle.CN, name)
-                .build();
+        return new X500NameBuilder(BCStyle.INSTANCE).addRDN(BCStyle.CN, name).build();
     }
 
     private static X509v3CertificateBuilder builder(
@@ -121,8 +119,7 @@ final class Issuer {
     private static X509Certificate sign(X509v3CertificateBuilder builder, KeyPair signer)
             throws GeneralSecurityException {
         try {
-            var certificate =
-                    builder.build(new JcaContentSignerBuilder("SHA256withECDSA").build(signer.getPrivate()));
+            var certificate = builder.build(new JcaContentSignerBuilder("SHA256withECDSA").build(signer.getPrivate()));
             return new JcaX509CertificateConverter().getCertificate(certificate);
         } catch (OperatorCreationException e) {
             throw new GeneralSecurityException("cannot sign a certificate with ECDSA", e);

@@ -20,8 +20,7 @@ record MountedSource(Path folder) implements ServingSource {
                     Pem.key(Files.readString(folder.resolve("tls.key"))),
                     trusted);
         } catch (GeneralSecurityException e) {
-            throw new GeneralSecurityException(
-                    "the files in " + folder + " cannot be served: " + e.getMessage(), e);
+            throw new GeneralSecurityException("the files in " + folder + " cannot be served: " + e.getMessage(), e);
         }
     }
 }

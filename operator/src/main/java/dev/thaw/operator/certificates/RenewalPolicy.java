@@ -60,9 +60,15 @@ record RenewalPolicy(Duration authorityLife, Duration servingLife, Duration sett
 
     private TlsState withServing(TlsState state, List<String> names, Instant now) throws GeneralSecurityException {
         boolean current = state.isServedByCurrentAuthority();
-        boolean settled = !now.isBefore(
-                state.authority().certificate().getNotBefore().toInstant().plus(Issuer.SKEW).plus(settle));
-        boolean wanted = !current || isDue(state.serving(), now) || !namesOf(state.serving()).containsAll(names);
+        boolean settled = !now.isBefore(state.authority()
+                .certificate()
+                .getNotBefore()
+                .toInstant()
+                .plus(Issuer.SKEW)
+                .plus(settle));
+        boolean wanted = !current
+                || isDue(state.serving(), now)
+                || !namesOf(state.serving()).containsAll(names);
         boolean possible = current || settled || isOver(state.serving(), now);
         if (!wanted || !possible) {
             return state;

@@ -33,8 +33,10 @@ record SelfMadeSource(
     public Serving load() throws IOException, GeneralSecurityException {
         try {
             for (int attempt = 1; ; attempt++) {
-                var found =
-                        client.secrets().inNamespace(namespace).withName(secretName).get();
+                var found = client.secrets()
+                        .inNamespace(namespace)
+                        .withName(secretName)
+                        .get();
                 var before = found == null ? null : read(found);
                 var after = before == null
                         ? policy.first(authorityName(), dnsNames, clock.instant())

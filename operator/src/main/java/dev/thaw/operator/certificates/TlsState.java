@@ -86,6 +86,7 @@ record TlsState(
     @Override
     public String toString() {
         return "TlsState[%s until %s, %d authorities]"
-                .formatted(serving.getSubjectX500Principal(), serving.getNotAfter().toInstant(), authorities.size());
+                .formatted(
+                        serving.getSubjectX500Principal(), serving.getNotAfter().toInstant(), authorities.size());
     }
 }

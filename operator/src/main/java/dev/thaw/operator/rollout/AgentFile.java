@@ -101,7 +101,8 @@ final class AgentFile {
                 sentences.add("spec.mirrors: agents of this version always fall back to " + mirror.host()
                         + " itself when no endpoint answers");
             }
-            if (mirror.endpoints().stream().anyMatch(endpoint -> !endpoint.headers().isEmpty())) {
+            if (mirror.endpoints().stream()
+                    .anyMatch(endpoint -> !endpoint.headers().isEmpty())) {
                 sentences.add("spec.mirrors: agents of this version send no headers of their own to the endpoints of "
                         + mirror.host());
             }
@@ -120,10 +121,14 @@ final class AgentFile {
 
     private static Map<String, Object> cache(SnapshotterConfigSpec.Cache cache) {
         return map(
-                "path", cache.path() + "/cache",
-                "maxSize", cache.maxSize(),
-                "highWatermark", filled(cache.highWatermark()) / 100.0,
-                "lowWatermark", filled(cache.lowWatermark()) / 100.0);
+                "path",
+                cache.path() + "/cache",
+                "maxSize",
+                cache.maxSize(),
+                "highWatermark",
+                filled(cache.highWatermark()) / 100.0,
+                "lowWatermark",
+                filled(cache.lowWatermark()) / 100.0);
     }
 
     private static Map<String, Object> fetch(SnapshotterConfigSpec.Fetch fetch) {
@@ -134,7 +139,8 @@ final class AgentFile {
                 "retries", filled(fetch.retries()),
                 "readTimeout", span(fetch.readTimeout()),
                 "onFailure", fetch.onFailure().word(),
-                "bandwidth", fetch.bandwidthLimit().map(limit -> limit.bytes() + "").orElse(""));
+                "bandwidth",
+                        fetch.bandwidthLimit().map(limit -> limit.bytes() + "").orElse(""));
     }
 
     private static Map<String, Object> registry(RegistryEntry entry) {

@@ -109,9 +109,9 @@ final class AgentShape {
                 .addToAnnotations(AgentNames.CONFIGURATION_HASH, AgentNames.sha256(file))
                 .endMetadata()
                 .withSpec(privileged(mounts)
-                        .addToInitContainers(container(
-                                        "install", List.of("install", "--config", configPath()), mounts.mounts())
-                                .build())
+                        .addToInitContainers(
+                                container("install", List.of("install", "--config", configPath()), mounts.mounts())
+                                        .build())
                         .addToContainers(serve)
                         .build())
                 .endTemplate()
@@ -155,7 +155,9 @@ final class AgentShape {
                         .withType("OnDelete")
                         .build())
                 .editTemplate()
-                .withSpec(pod().addToVolumes(sockets, temporary).addToContainers(hold).build())
+                .withSpec(pod().addToVolumes(sockets, temporary)
+                        .addToContainers(hold)
+                        .build())
                 .endTemplate()
                 .endSpec()
                 .build();
@@ -169,9 +171,9 @@ final class AgentShape {
                 .withUpdateStrategy(rolling())
                 .editTemplate()
                 .withSpec(privileged(mounts)
-                        .addToInitContainers(container(
-                                        "uninstall", List.of("uninstall", "--config", configPath()), mounts.mounts())
-                                .build())
+                        .addToInitContainers(
+                                container("uninstall", List.of("uninstall", "--config", configPath()), mounts.mounts())
+                                        .build())
                         .addToContainers(container("wait", List.of("wait"), List.of())
                                 .withResources(resources("5m", "64Mi", "128Mi"))
                                 .build())
@@ -308,12 +310,8 @@ final class AgentShape {
                 .build();
     }
 
-    private static VolumeMountBuilder mount(
-            String volume, String path, @Nullable String propagation) {
-        return new VolumeMountBuilder()
-                .withName(volume)
-                .withMountPath(path)
-                .withMountPropagation(propagation);
+    private static VolumeMountBuilder mount(String volume, String path, @Nullable String propagation) {
+        return new VolumeMountBuilder().withName(volume).withMountPath(path).withMountPropagation(propagation);
     }
 
     /** The agent's view of its node: each folder at the path that it has on the node. */
@@ -373,12 +371,7 @@ final class AgentShape {
                             .build());
         }
 
-        private void add(
-                String name,
-                String path,
-                String type,
-                @Nullable String propagation,
-                boolean readOnly) {
+        private void add(String name, String path, String type, @Nullable String propagation, boolean readOnly) {
             // two settings may name one folder; the first has the wider rights
             if (!mounts.containsKey(path)) {
                 put(

@@ -44,7 +44,8 @@ record Observation(
     }
 
     static Map<String, Node> byName(Collection<Node> nodes) {
-        return nodes.stream().collect(Collectors.toMap(node -> node.getMetadata().getName(), Function.identity()));
+        return nodes.stream()
+                .collect(Collectors.toMap(node -> node.getMetadata().getName(), Function.identity()));
     }
 
     static Map<String, NodeReport> byNode(Collection<NodeReport> reports) {

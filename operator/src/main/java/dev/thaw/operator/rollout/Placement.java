@@ -59,7 +59,10 @@ record Placement(
 
     /** The configuration that owns a node with those labels. */
     static Optional<SnapshotterConfig> owner(Map<String, String> labels, Collection<SnapshotterConfig> all) {
-        return all.stream().sorted(PRECEDENCE).filter(config -> selects(config, labels)).findFirst();
+        return all.stream()
+                .sorted(PRECEDENCE)
+                .filter(config -> selects(config, labels))
+                .findFirst();
     }
 
     /** True if the configuration's selector names a node with those labels, whoever owns it. */

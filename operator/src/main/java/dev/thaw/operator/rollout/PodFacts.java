@@ -93,7 +93,8 @@ final class PodFacts {
                 .orElse("");
         var why = waiting != null && waiting.getReason() != null
                 ? waiting.getReason()
-                : ended.map(terminated -> "exit code " + terminated.getExitCode()).orElse("");
+                : ended.map(terminated -> "exit code " + terminated.getExitCode())
+                        .orElse("");
         return Optional.of("container %s: %s%s".formatted(status.getName(), why, said.isEmpty() ? "" : ": " + said));
     }
 
@@ -105,7 +106,6 @@ final class PodFacts {
     private static boolean holds(Pod pod, String condition) {
         return pod.getStatus() != null
                 && pod.getStatus().getConditions().stream()
-                        .anyMatch(
-                                found -> condition.equals(found.getType()) && "True".equals(found.getStatus()));
+                        .anyMatch(found -> condition.equals(found.getType()) && "True".equals(found.getStatus()));
     }
 }

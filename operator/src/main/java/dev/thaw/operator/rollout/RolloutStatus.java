@@ -75,8 +75,7 @@ final class RolloutStatus {
         return new Nodes(desired, installed, ready, Math.max(0, desired - updated));
     }
 
-    private static int count(
-            Optional<DaemonSetStatus> status, Function<DaemonSetStatus, @Nullable Integer> field) {
+    private static int count(Optional<DaemonSetStatus> status, Function<DaemonSetStatus, @Nullable Integer> field) {
         return status.map(found -> {
                     var number = field.apply(found);
                     return number == null ? 0 : number;
@@ -89,7 +88,8 @@ final class RolloutStatus {
         return seen.agent()
                 .map(set -> {
                     var generation = set.getMetadata().getGeneration();
-                    var observed = set.getStatus() == null ? null : set.getStatus().getObservedGeneration();
+                    var observed =
+                            set.getStatus() == null ? null : set.getStatus().getObservedGeneration();
                     return generation != null && (observed == null || observed < generation);
                 })
                 .orElse(true);
@@ -106,7 +106,8 @@ final class RolloutStatus {
                             ConditionType.READY,
                             ConditionStatus.FALSE,
                             Reason.NO_NODES,
-                            "Every selected node belongs to " + names(seen.placement().yieldsTo()) + ".");
+                            "Every selected node belongs to "
+                                    + names(seen.placement().yieldsTo()) + ".");
         }
         return nodes.ready() >= nodes.desired()
                 ? Condition.of(ConditionType.READY, ConditionStatus.TRUE, Reason.AGENTS_READY)
@@ -148,7 +149,9 @@ final class RolloutStatus {
                         problems.size() == 1
                                 ? problems.getFirst().message()
                                 : "%d problems; the first: %s"
-                                        .formatted(problems.size(), problems.getFirst().message()));
+                                        .formatted(
+                                                problems.size(),
+                                                problems.getFirst().message()));
     }
 
     /** Nodes that this configuration selects and another one owns. */
@@ -210,8 +213,8 @@ final class RolloutStatus {
         for (var pod : agents) {
             var node = PodFacts.node(pod).orElse("");
             PodFacts.failure(pod)
-                    .ifPresent(failure -> found.add(new Problem(
-                            node, PodFacts.isInitialized(pod) ? "Agent" : "Install", failure, null)));
+                    .ifPresent(failure -> found.add(
+                            new Problem(node, PodFacts.isInitialized(pod) ? "Agent" : "Install", failure, null)));
             if (PodFacts.isReady(pod) && seen.freshReport(node).isEmpty()) {
                 found.add(new Problem(
                         node,
@@ -228,11 +231,15 @@ final class RolloutStatus {
         return found.stream()
                 .distinct()
                 .map(problem -> new Problem(
-                        problem.node(), problem.check(), problem.message(), since(before, problem).orElse(now)))
-                .sorted(Comparator.comparing(
-                                (Problem problem) -> Optional.ofNullable(problem.since()).orElse(""))
+                        problem.node(),
+                        problem.check(),
+                        problem.message(),
+                        since(before, problem).orElse(now)))
+                .sorted(Comparator.comparing((Problem problem) ->
+                                Optional.ofNullable(problem.since()).orElse(""))
                         .reversed()
-                        .thenComparing(problem -> Optional.ofNullable(problem.node()).orElse(""))
+                        .thenComparing(
+                                problem -> Optional.ofNullable(problem.node()).orElse(""))
                         .thenComparing(Problem::message))
                 .limit(SnapshotterConfigStatus.MAX_ENTRIES)
                 .toList();
@@ -240,8 +247,7 @@ final class RolloutStatus {
 
     private static Optional<String> since(SnapshotterConfigStatus before, Problem problem) {
         return before.problems().stream()
-                .filter(old -> Objects.equals(
-                                emptyToNull(old.node()), emptyToNull(problem.node()))
+                .filter(old -> Objects.equals(emptyToNull(old.node()), emptyToNull(problem.node()))
                         && old.check().equals(problem.check())
                         && old.message().equals(problem.message()))
                 .flatMap(old -> Optional.ofNullable(old.since()).stream())

@@ -43,8 +43,7 @@ import org.slf4j.LoggerFactory;
  * Brings a {@link SnapshotterConfig} onto its nodes, says how far it has come, and takes it back when it is deleted.
  */
 @ControllerConfiguration(name = "snapshotter-config", finalizerName = Names.SNAPSHOTTER_CONFIG_FINALIZER)
-public final class SnapshotterConfigReconciler
-        implements Reconciler<SnapshotterConfig>, Cleaner<SnapshotterConfig> {
+public final class SnapshotterConfigReconciler implements Reconciler<SnapshotterConfig>, Cleaner<SnapshotterConfig> {
     private static final Logger LOG = LoggerFactory.getLogger(SnapshotterConfigReconciler.class);
     private static final Duration LOOK_AGAIN = Duration.ofSeconds(30);
     private static final Duration LOOK_SOON = Duration.ofSeconds(5);
@@ -116,7 +115,8 @@ public final class SnapshotterConfigReconciler
 
     private static boolean matters(Node now, Node before) {
         return PodFacts.isReady(now) != PodFacts.isReady(before)
-                || !Objects.equals(now.getMetadata().getLabels(), before.getMetadata().getLabels());
+                || !Objects.equals(
+                        now.getMetadata().getLabels(), before.getMetadata().getLabels());
     }
 
     @Override
@@ -147,8 +147,7 @@ public final class SnapshotterConfigReconciler
             }
             case Removal.Uninstalling uninstalling -> {
                 if (uninstalling.missing()) {
-                    var shape =
-                            new AgentShape(config, seen.placement(), nodeService(context.getClient()), settings);
+                    var shape = new AgentShape(config, seen.placement(), nodeService(context.getClient()), settings);
                     apply.apply(shape.configuration());
                     apply.apply(shape.uninstall());
                 }
@@ -208,9 +207,12 @@ public final class SnapshotterConfigReconciler
         var unheeded = new ArrayList<>(AgentFile.unheeded(config.getSpec()));
         classes.stream()
                 .filter(found -> !RuntimeClassShape.isOurs(found)
-                        && RuntimeClassShape.names(config).contains(found.getMetadata().getName()))
-                .forEach(found -> unheeded.add("RuntimeClass " + found.getMetadata().getName()
-                        + " was not made by Thaw and is left as it is; its handler must be the one of the same name"));
+                        && RuntimeClassShape.names(config)
+                                .contains(found.getMetadata().getName()))
+                .forEach(
+                        found -> unheeded.add(
+                                "RuntimeClass " + found.getMetadata().getName()
+                                        + " was not made by Thaw and is left as it is; its handler must be the one of the same name"));
         if (nodeServiceAddress(context.getClient()).isEmpty()) {
             unheeded.add("Service " + settings.nodeServiceName() + " of the operator has no address yet:"
                     + " agents dial its name, which needs cluster DNS on the host's network");
@@ -276,8 +278,7 @@ public final class SnapshotterConfigReconciler
     /** While a configuration is being deleted, its condition Progressing tells how far that is. */
     private void tell(SnapshotterConfig config, Context<SnapshotterConfig> context, String message) {
         var before = Optional.ofNullable(config.getStatus()).orElse(SnapshotterConfigStatus.EMPTY);
-        var removing =
-                Condition.of(ConditionType.PROGRESSING, ConditionStatus.TRUE, Reason.REMOVING, message);
+        var removing = Condition.of(ConditionType.PROGRESSING, ConditionStatus.TRUE, Reason.REMOVING, message);
         var gone = Condition.of(ConditionType.READY, ConditionStatus.FALSE, Reason.REMOVING);
         var conditions = Condition.merge(
                 before.conditions(),
@@ -294,9 +295,13 @@ public final class SnapshotterConfigReconciler
         var text = new StringBuilder("containerd's configuration is being given back");
         text.append(on(uninstalling.pending())).append('.');
         if (!uninstalling.silent().isEmpty()) {
-            text.append(" Not up:").append(on(uninstalling.silent()).substring(3)).append('.');
+            text.append(" Not up:")
+                    .append(on(uninstalling.silent()).substring(3))
+                    .append('.');
         }
-        uninstalling.failures().stream().limit(3).forEach(failure -> text.append(' ').append(failure));
+        uninstalling.failures().stream()
+                .limit(3)
+                .forEach(failure -> text.append(' ').append(failure));
         return text.toString();
     }
 

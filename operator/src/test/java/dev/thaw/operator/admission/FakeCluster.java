@@ -28,15 +28,23 @@ final class FakeCluster implements ClusterFacts {
     private final Map<String, RuntimeClass> runtimeClasses = new HashMap<>();
     private final Set<String> readyNodes = new HashSet<>(Set.of("node-1"));
     private final Set<String> makingNamespaces = new HashSet<>();
+    private boolean broken;
 
     /** With an agent on node-1 and the class runc-lazy. */
     static FakeCluster usual() {
         return new FakeCluster().with(runtimeClass("runc-lazy", "runc-lazy"));
     }
 
+    /** Fails whatever it is asked. */
+    static FakeCluster broken() {
+        var cluster = new FakeCluster();
+        cluster.broken = true;
+        return cluster;
+    }
+
     FakeCluster with(LazyImage image) {
-        images.removeIf(old ->
-                old.getMetadata().getName().equals(image.getMetadata().getName()));
+        images.removeIf(
+                old -> old.getMetadata().getName().equals(image.getMetadata().getName()));
         images.add(image);
         return this;
     }
@@ -74,19 +82,25 @@ final class FakeCluster implements ClusterFacts {
     }
 
     static LazyImage ready(String name, String source) {
-        return image(name, source, LazyImageStatus.builder()
-                .observedGeneration(1L)
-                .source(new LazyImageStatus.Source(SOURCE_DIGEST, null, null))
-                .lazyImage(lazyReference(name))
-                .conditions(List.of(Condition.of(ConditionType.READY, ConditionStatus.TRUE, Reason.SERVING)))
-                .build());
+        return image(
+                name,
+                source,
+                LazyImageStatus.builder()
+                        .observedGeneration(1L)
+                        .source(new LazyImageStatus.Source(SOURCE_DIGEST, null, null))
+                        .lazyImage(lazyReference(name))
+                        .conditions(List.of(Condition.of(ConditionType.READY, ConditionStatus.TRUE, Reason.SERVING)))
+                        .build());
     }
 
     static LazyImage notReady(String name, String source, Reason reason) {
-        return image(name, source, LazyImageStatus.builder()
-                .observedGeneration(1L)
-                .conditions(List.of(Condition.of(ConditionType.READY, ConditionStatus.FALSE, reason)))
-                .build());
+        return image(
+                name,
+                source,
+                LazyImageStatus.builder()
+                        .observedGeneration(1L)
+                        .conditions(List.of(Condition.of(ConditionType.READY, ConditionStatus.FALSE, reason)))
+                        .build());
     }
 
     static LazyImage fresh(String name, String source) {
@@ -118,6 +132,9 @@ final class FakeCluster implements ClusterFacts {
 
     @Override
     public List<LazyImage> lazyImages(String namespace) {
+        if (broken) {
+            throw new IllegalStateException("the cache is gone");
+        }
         return images.stream()
                 .filter(image -> image.getMetadata().getNamespace().equals(namespace))
                 .toList();

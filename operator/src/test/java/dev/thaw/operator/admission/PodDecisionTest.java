@@ -121,8 +121,7 @@ class PodDecisionTest {
                                 .with(notReady("app", "registry.example/team/app:1", Reason.VERIFICATION_FAILED)),
                         waiting(pod),
                         "differs from the source"),
-                arguments(
-                        "status of an earlier spec", FakeCluster.usual().with(outdated), pod, "is not ready yet"),
+                arguments("status of an earlier spec", FakeCluster.usual().with(outdated), pod, "is not ready yet"),
                 arguments(
                         "unknown class",
                         FakeCluster.usual().with(ready),
@@ -164,9 +163,10 @@ class PodDecisionTest {
     void anyDoubtLeavesThePodAsItIsAndSaysWhy(String name, FakeCluster cluster, Pod pod, String why) {
         var decision = PodDecision.of(pod, "team", cluster, SETTINGS);
 
-        assertThat(decision).isInstanceOfSatisfying(PodDecision.LeftAlone.class, left -> assertThat(
-                        PodDecision.sentence(left.why()))
-                .contains(why));
+        assertThat(decision)
+                .isInstanceOfSatisfying(
+                        PodDecision.LeftAlone.class,
+                        left -> assertThat(PodDecision.sentence(left.why())).contains(why));
     }
 
     @Test
@@ -184,8 +184,7 @@ class PodDecisionTest {
 
     @Test
     void theOverheadFollowsTheClassBecauseTheApiServerComparesThem() {
-        cluster.with(ready("app", "registry.example/team/app:1"))
-                .with(withOverhead(runtimeClass("sandbox", "runc")));
+        cluster.with(ready("app", "registry.example/team/app:1")).with(withOverhead(runtimeClass("sandbox", "runc")));
         var before = new PodBuilder(withClass(pod("registry.example/team/app:1"), "sandbox"))
                 .editSpec()
                 .addToOverhead("memory", new Quantity("100Mi"))
@@ -281,8 +280,7 @@ class PodDecisionTest {
         assertThat(lazy.pod().getMetadata().getLabels()).containsEntry("thaw.dev/waiting", "true");
         assertThat(lazy.pod().getMetadata().getAnnotations()).containsEntry("thaw.dev/lazy-image.main", "app");
         assertThat(lazy.pod().getSpec().getRuntimeClassName()).isEqualTo("runc-lazy");
-        assertThat(lazy.pod().getSpec().getContainers().getFirst().getImage())
-                .isEqualTo("registry.example/team/app:1");
+        assertThat(lazy.pod().getSpec().getContainers().getFirst().getImage()).isEqualTo("registry.example/team/app:1");
     }
 
     @Test
@@ -305,7 +303,8 @@ class PodDecisionTest {
                     .containsExactly("regcred");
             assertThat(lazy(waiting(pod)).waiting()).isEqualTo(Map.of("main", wanted.name()));
         });
-        assertThat(decide(pod("registry.example/team/my.app:1.4-thaw")).wanted()).isEmpty();
+        assertThat(decide(pod("registry.example/team/my.app:1.4-thaw")).wanted())
+                .isEmpty();
     }
 
     @Test
@@ -336,8 +335,9 @@ class PodDecisionTest {
     void aPodThatWaitedGetsItsImagesAndLosesItsGate() {
         cluster.with(fresh("app", "registry.example/team/app:1"));
         var gated = lazy(waiting(pod("registry.example/team/app:1"))).pod();
-        gated.getSpec().setSchedulingGates(List.of(
-                new PodSchedulingGate("other.example/gate"), new PodSchedulingGate("thaw.dev/wait")));
+        gated.getSpec()
+                .setSchedulingGates(
+                        List.of(new PodSchedulingGate("other.example/gate"), new PodSchedulingGate("thaw.dev/wait")));
 
         var released = WaitingPodReconciler.released(gated, Map.of("main", lazyReference("app")));
 

@@ -43,7 +43,8 @@ class CertificatesTest {
             certificates.refresh();
 
             assertThat(certificates.areLoaded()).isTrue();
-            var secret = client.secrets().inNamespace("thaw").withName("hook-tls").get();
+            var secret =
+                    client.secrets().inNamespace("thaw").withName("hook-tls").get();
             assertThat(secret.getData()).containsOnlyKeys("tls.crt", "tls.key", "ca.crt", "ca.key");
             assertThat(client.admissionRegistration()
                             .v1()
@@ -53,9 +54,13 @@ class CertificatesTest {
                             .getWebhooks())
                     .allSatisfy(webhook -> assertThat(webhook.getClientConfig().getCaBundle())
                             .isEqualTo(secret.getData().get("ca.crt")));
-            var agents = client.configMaps().inNamespace("thaw").withName("thaw-node-ca").get();
+            var agents = client.configMaps()
+                    .inNamespace("thaw")
+                    .withName("thaw-node-ca")
+                    .get();
             var node = client.secrets().inNamespace("thaw").withName("node-tls").get();
-            assertThat(agents.getData().get("ca.crt")).isEqualTo(text(node.getData().get("ca.crt")));
+            assertThat(agents.getData().get("ca.crt"))
+                    .isEqualTo(text(node.getData().get("ca.crt")));
         }
     }
 
@@ -127,7 +132,9 @@ class CertificatesTest {
 
             Files.writeString(folder.resolve("node").resolve("tls.key"), "half a fi");
             certificates.refresh();
-            assertThat(shown(certificates.node())).as("goes on with the last good one").isEqualTo(second);
+            assertThat(shown(certificates.node()))
+                    .as("goes on with the last good one")
+                    .isEqualTo(second);
         }
     }
 
@@ -160,8 +167,7 @@ class CertificatesTest {
                 }
                 return null;
             });
-            try (var socket = (SSLSocket)
-                    trust.getSocketFactory().createSocket("127.0.0.1", server.getLocalPort())) {
+            try (var socket = (SSLSocket) trust.getSocketFactory().createSocket("127.0.0.1", server.getLocalPort())) {
                 socket.startHandshake();
                 assertThat(socket.getInputStream().read()).isEqualTo(1);
                 served.get();

@@ -68,7 +68,9 @@ class RenewalPolicyTest {
 
         var announced = policy.renewed(state, "test", NAMES, due);
 
-        assertThat(announced.authorities()).hasSize(2).endsWith(state.authorities().getFirst());
+        assertThat(announced.authorities())
+                .hasSize(2)
+                .endsWith(state.authorities().getFirst());
         assertThat(announced.serving()).isEqualTo(state.serving());
         assertThat(policy.renewed(announced, "test", NAMES, due.plus(Duration.ofMinutes(14))))
                 .isSameAs(announced);

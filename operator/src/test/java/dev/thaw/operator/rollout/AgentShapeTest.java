@@ -36,9 +36,7 @@ class AgentShapeTest {
                 .cache(new Cache("/data/thaw", "20Gi", 95, 50))
                 .fetch(new Fetch(8, "2Mi", "1.5s", 3, "1m30s", OnFailure.ERROR, "100Mi"))
                 .mirrors(List.of(new Mirror(
-                        "docker.io",
-                        List.of(new Endpoint("https://mirror.example", null, null, null)),
-                        null)))
+                        "docker.io", List.of(new Endpoint("https://mirror.example", null, null, null)), null)))
                 .credentials(List.of(new Credential(
                         CredentialType.DOCKER_CONFIG, null, new DockerConfig("/var/lib/kubelet/config.json"))))
                 .build();
@@ -99,7 +97,8 @@ class AgentShapeTest {
         assertThat(pod.getDnsPolicy()).isEqualTo("ClusterFirstWithHostNet");
         assertThat(pod.getPriorityClassName()).isEqualTo("system-node-critical");
         assertThat(pod.getAutomountServiceAccountToken()).isFalse();
-        for (var container : List.of(pod.getInitContainers().getFirst(), pod.getContainers().getFirst())) {
+        for (var container :
+                List.of(pod.getInitContainers().getFirst(), pod.getContainers().getFirst())) {
             assertThat(container.getSecurityContext().getPrivileged()).isTrue();
             assertThat(container.getCommand()).isEmpty();
             assertThat(propagation(container, "/data/thaw")).isEqualTo("Bidirectional");
@@ -170,7 +169,9 @@ class AgentShapeTest {
         assertThat(pod.getNodeSelector()).containsEntry("pool", "gpu");
         assertThat(pod.getTolerations()).hasSize(1);
         assertThat(pod.getContainers().getFirst().getImage()).isEqualTo("other.example/agent:2");
-        assertThat(pod.getImagePullSecrets()).extracting(secret -> secret.getName()).containsExactly("pull");
+        assertThat(pod.getImagePullSecrets())
+                .extracting(secret -> secret.getName())
+                .containsExactly("pull");
     }
 
     @Test
@@ -235,7 +236,8 @@ class AgentShapeTest {
         assertThat(classes.get("runc-lazy").getMetadata().getOwnerReferences())
                 .extracting(owner -> owner.getName())
                 .containsExactly("both", "one");
-        assertThat(classes.get("nvidia-lazy").getMetadata().getOwnerReferences()).hasSize(1);
+        assertThat(classes.get("nvidia-lazy").getMetadata().getOwnerReferences())
+                .hasSize(1);
     }
 
     private static AgentShape shape(SnapshotterConfig config) {

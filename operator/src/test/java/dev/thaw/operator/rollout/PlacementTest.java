@@ -90,7 +90,9 @@ class PlacementTest {
                     .map(config -> config.getMetadata().getName())
                     .toList();
 
-            assertThat(placed).as("%s in %s", labels, configs).isEqualTo(owner.stream().toList());
+            assertThat(placed)
+                    .as("%s in %s", labels, configs)
+                    .isEqualTo(owner.stream().toList());
         }
     }
 

@@ -38,8 +38,8 @@ class RemovalTest {
     void anAgentOnANodeThatIsDownDoesNot() {
         assertThat(after(null, null, NOW, agent("down"), agent("gone")))
                 .isInstanceOfSatisfying(
-                        Removal.Uninstalling.class, uninstalling -> assertThat(uninstalling.missing())
-                                .isTrue());
+                        Removal.Uninstalling.class,
+                        uninstalling -> assertThat(uninstalling.missing()).isTrue());
     }
 
     @Test
@@ -59,9 +59,15 @@ class RemovalTest {
 
     @Test
     void aNodeThatIsUpAndFailsHoldsTheRemovalForEver() {
-        assertThat(after(null, UNINSTALL, NOW.plus(Duration.ofDays(1)), uninstaller("up", false), uninstaller("u", true)))
-                .isInstanceOfSatisfying(Removal.Uninstalling.class, uninstalling -> assertThat(uninstalling.pending())
-                        .containsExactly("up"));
+        assertThat(after(
+                        null,
+                        UNINSTALL,
+                        NOW.plus(Duration.ofDays(1)),
+                        uninstaller("up", false),
+                        uninstaller("u", true)))
+                .isInstanceOfSatisfying(
+                        Removal.Uninstalling.class,
+                        uninstalling -> assertThat(uninstalling.pending()).containsExactly("up"));
     }
 
     @Test
@@ -69,8 +75,9 @@ class RemovalTest {
         Pod[] pods = {uninstaller("up", true), uninstaller("down", false)};
 
         assertThat(after(null, UNINSTALL, NOW.plus(Duration.ofMinutes(4)), pods))
-                .isInstanceOfSatisfying(Removal.Uninstalling.class, uninstalling -> assertThat(uninstalling.silent())
-                        .containsExactly("down"));
+                .isInstanceOfSatisfying(
+                        Removal.Uninstalling.class,
+                        uninstalling -> assertThat(uninstalling.silent()).containsExactly("down"));
         assertThat(after(null, UNINSTALL, NOW.plus(Duration.ofMinutes(5)), pods))
                 .isInstanceOfSatisfying(
                         Removal.Done.class,

@@ -42,8 +42,9 @@ class RolloutStatusTest {
         assertThat(condition(status, ConditionType.PROGRESSING).reason()).isEqualTo(Reason.ROLLED_OUT);
         assertThat(condition(status, ConditionType.DEGRADED).holds()).isFalse();
         assertThat(status.drivers()).isEqualTo("Erofs:2");
-        assertThat(status.versions()).singleElement().satisfies(seen -> assertThat(seen.nodes())
-                .isEqualTo(2));
+        assertThat(status.versions())
+                .singleElement()
+                .satisfies(seen -> assertThat(seen.nodes()).isEqualTo(2));
         assertThat(status.cache().usedBytes()).isEqualTo(20);
         assertThat(status.runtimeClasses()).containsExactly("runc-lazy");
     }
@@ -87,8 +88,10 @@ class RolloutStatusTest {
 
         var status = status(daemonSet("thaw-agent-a", "a", 1, 1), List.of(failing), List.of());
 
-        assertThat(status.problems()).singleElement().satisfies(problem -> assertThat(problem.message())
-                .isEqualTo("container install: CrashLoopBackOff: containerd 1.5 is too old"));
+        assertThat(status.problems())
+                .singleElement()
+                .satisfies(problem -> assertThat(problem.message())
+                        .isEqualTo("container install: CrashLoopBackOff: containerd 1.5 is too old"));
         assertThat(condition(status, ConditionType.DEGRADED).message()).contains("containerd 1.5 is too old");
         assertThat(condition(status, ConditionType.PROGRESSING).holds()).isTrue();
     }
@@ -96,9 +99,7 @@ class RolloutStatusTest {
     @Test
     void countsOutdatedAgentsWhileAChangeRollsOut() {
         var status = status(
-                daemonSet("thaw-agent-a", "a", 3, 1),
-                List.of(pod("n1", true, true)),
-                List.of(report("n1", NOW)));
+                daemonSet("thaw-agent-a", "a", 3, 1), List.of(pod("n1", true, true)), List.of(report("n1", NOW)));
 
         assertThat(status.nodes()).isEqualTo(new Nodes(3, 1, 1, 2));
         assertThat(condition(status, ConditionType.PROGRESSING).reason()).isEqualTo(Reason.ROLLING_OUT);
@@ -158,8 +159,7 @@ class RolloutStatusTest {
     }
 
     private static Condition condition(SnapshotterConfigStatus status, ConditionType type) {
-        return status.condition(type)
-                .orElse(Condition.of(type, ConditionStatus.UNKNOWN, Reason.UNKNOWN));
+        return status.condition(type).orElse(Condition.of(type, ConditionStatus.UNKNOWN, Reason.UNKNOWN));
     }
 
     private static SnapshotterConfigStatus status(DaemonSet set, List<Pod> pods, List<NodeReport> reports) {
