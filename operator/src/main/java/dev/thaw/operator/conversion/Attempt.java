@@ -47,7 +47,11 @@ public record Attempt(String job, int number, String mark, Instant started, Stat
     public static Attempt of(Job job, List<Pod> pods) {
         var started = time(job.getMetadata().getCreationTimestamp(), Instant.EPOCH);
         return new Attempt(
-                job.getMetadata().getName(), JobShape.attempt(job), JobShape.mark(job), started, state(job, pods, started));
+                job.getMetadata().getName(),
+                JobShape.attempt(job),
+                JobShape.mark(job),
+                started,
+                state(job, pods, started));
     }
 
     private static State state(Job job, List<Pod> pods, Instant started) {
@@ -57,7 +61,8 @@ public record Attempt(String job, int number, String mark, Instant started, Stat
         var failed = condition(job, "Failed");
         if (failed.isPresent()) {
             var ended = time(failed.get().getLastTransitionTime(), started);
-            return new Failed(newest.flatMap(Attempt::refusal).orElseGet(() -> failure(failed.get(), newest)), name, ended);
+            return new Failed(
+                    newest.flatMap(Attempt::refusal).orElseGet(() -> failure(failed.get(), newest)), name, ended);
         }
         var complete = condition(job, "Complete");
         if (complete.isPresent()) {
@@ -82,9 +87,10 @@ public record Attempt(String job, int number, String mark, Instant started, Stat
 
     /** What the converter itself said, unless it was killed before it could. */
     private static Optional<Failure> refusal(Pod pod) {
-        return result(pod).flatMap(result -> result instanceof ConversionResult.Refused(var failure)
-                ? Optional.of(failure)
-                : Optional.empty());
+        return result(pod)
+                .flatMap(result -> result instanceof ConversionResult.Refused(var failure)
+                        ? Optional.of(failure)
+                        : Optional.empty());
     }
 
     private static Failure failure(JobCondition condition, Optional<Pod> pod) {

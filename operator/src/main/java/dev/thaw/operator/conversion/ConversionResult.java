@@ -108,7 +108,8 @@ public sealed interface ConversionResult {
                         platforms,
                         document.path("bytesRead").asLong(),
                         document.path("bytesPushed").asLong(),
-                        Duration.ofMillis(Math.round(document.path("durationSeconds").asDouble() * 1000)),
+                        Duration.ofMillis(
+                                Math.round(document.path("durationSeconds").asDouble() * 1000)),
                         document.path("throughputBytesPerSecond").asLong(),
                         document.path("verified").asBoolean(false)))
                 : Optional.empty();

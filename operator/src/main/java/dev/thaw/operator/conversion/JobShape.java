@@ -1,5 +1,6 @@
 package dev.thaw.operator.conversion;
 
+import dev.thaw.crds.Durations;
 import dev.thaw.crds.LazyImage;
 import dev.thaw.crds.LazyImageSpec;
 import dev.thaw.crds.Names;
@@ -21,7 +22,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import dev.thaw.crds.Durations;
 
 /**
  * The Job that converts one image. Its name is the request's id and the number of the try, so the same work is never
@@ -77,56 +77,65 @@ public final class JobShape {
         // @formatter:off
         return new JobBuilder()
                 .withNewMetadata()
-                    .withName(name(request, attempt))
-                    .withNamespace(owner.getMetadata().getNamespace())
-                    .withLabels(labels)
-                    .addToAnnotations(ATTEMPT, Integer.toString(attempt))
-                    .addToAnnotations(MARK, mark)
-                    .withOwnerReferences(ownerReference(owner, true))
+                .withName(name(request, attempt))
+                .withNamespace(owner.getMetadata().getNamespace())
+                .withLabels(labels)
+                .addToAnnotations(ATTEMPT, Integer.toString(attempt))
+                .addToAnnotations(MARK, mark)
+                .withOwnerReferences(ownerReference(owner, true))
                 .endMetadata()
                 .withNewSpec()
-                    .withBackoffLimit(0)
-                    .withActiveDeadlineSeconds(seconds(converter.deadline()))
-                    .withNewPodFailurePolicy()
-                        .addNewRule()
-                            .withAction("Ignore")
-                            .addNewOnPodCondition().withType("DisruptionTarget").withStatus("True").endOnPodCondition()
-                        .endRule()
-                    .endPodFailurePolicy()
-                    .withNewTemplate()
-                        .withNewMetadata().withLabels(labels).endMetadata()
-                        .withNewSpec()
-                            .withRestartPolicy("Never")
-                            .withAutomountServiceAccountToken(false)
-                            .withEnableServiceLinks(false)
-                            .withNodeSelector(converter.nodeSelector())
-                            .withTolerations(converter.tolerations())
-                            .withNewSecurityContext()
-                                .withRunAsNonRoot(true)
-                                .withRunAsUser(USER)
-                                .withRunAsGroup(USER)
-                                .withFsGroup(USER)
-                                .withNewSeccompProfile().withType("RuntimeDefault").endSeccompProfile()
-                            .endSecurityContext()
-                            .addNewContainer()
-                                .withName(CONTAINER)
-                                .withImage(settings.image())
-                                .withImagePullPolicy(settings.imagePullPolicy())
-                                .withArgs(arguments(request, spec, settings))
-                                .withEnv(environment(settings))
-                                .withResources(resources)
-                                .withTerminationMessagePath(TERMINATION_LOG)
-                                .withTerminationMessagePolicy("File")
-                                .withNewSecurityContext()
-                                    .withAllowPrivilegeEscalation(false)
-                                    .withReadOnlyRootFilesystem(true)
-                                    .withNewCapabilities().withDrop("ALL").endCapabilities()
-                                .endSecurityContext()
-                                .withVolumeMounts(mounts(spec))
-                            .endContainer()
-                            .withVolumes(volumes(spec, workSize(resources, settings)))
-                        .endSpec()
-                    .endTemplate()
+                .withBackoffLimit(0)
+                .withActiveDeadlineSeconds(seconds(converter.deadline()))
+                .withNewPodFailurePolicy()
+                .addNewRule()
+                .withAction("Ignore")
+                .addNewOnPodCondition()
+                .withType("DisruptionTarget")
+                .withStatus("True")
+                .endOnPodCondition()
+                .endRule()
+                .endPodFailurePolicy()
+                .withNewTemplate()
+                .withNewMetadata()
+                .withLabels(labels)
+                .endMetadata()
+                .withNewSpec()
+                .withRestartPolicy("Never")
+                .withAutomountServiceAccountToken(false)
+                .withEnableServiceLinks(false)
+                .withNodeSelector(converter.nodeSelector())
+                .withTolerations(converter.tolerations())
+                .withNewSecurityContext()
+                .withRunAsNonRoot(true)
+                .withRunAsUser(USER)
+                .withRunAsGroup(USER)
+                .withFsGroup(USER)
+                .withNewSeccompProfile()
+                .withType("RuntimeDefault")
+                .endSeccompProfile()
+                .endSecurityContext()
+                .addNewContainer()
+                .withName(CONTAINER)
+                .withImage(settings.image())
+                .withImagePullPolicy(settings.imagePullPolicy())
+                .withArgs(arguments(request, spec, settings))
+                .withEnv(environment(settings))
+                .withResources(resources)
+                .withTerminationMessagePath(TERMINATION_LOG)
+                .withTerminationMessagePolicy("File")
+                .withNewSecurityContext()
+                .withAllowPrivilegeEscalation(false)
+                .withReadOnlyRootFilesystem(true)
+                .withNewCapabilities()
+                .withDrop("ALL")
+                .endCapabilities()
+                .endSecurityContext()
+                .withVolumeMounts(mounts(spec))
+                .endContainer()
+                .withVolumes(volumes(spec, workSize(resources, settings)))
+                .endSpec()
+                .endTemplate()
                 .endSpec()
                 .build();
         // @formatter:on
@@ -194,15 +203,24 @@ public final class JobShape {
     private static List<String> arguments(ConversionRequest request, LazyImageSpec spec, ConverterSettings settings) {
         var arguments = new ArrayList<String>(List.of(
                 "convert",
-                "--source", request.source(),
-                "--target", request.target(),
-                "--mode", request.mode().word(),
-                "--chunk-size", request.chunkSize(),
-                "--compression", request.compression().word(),
-                "--verify", request.verification().word(),
-                "--work", WORK,
-                "--progress", "json",
-                "--result", TERMINATION_LOG));
+                "--source",
+                request.source(),
+                "--target",
+                request.target(),
+                "--mode",
+                request.mode().word(),
+                "--chunk-size",
+                request.chunkSize(),
+                "--compression",
+                request.compression().word(),
+                "--verify",
+                request.verification().word(),
+                "--work",
+                WORK,
+                "--progress",
+                "json",
+                "--result",
+                TERMINATION_LOG));
         for (var platform : request.platforms()) {
             arguments.addAll(List.of("--platform", platform));
         }
@@ -298,14 +316,13 @@ public final class JobShape {
 
     private static Quantity workSize(ResourceRequirements resources, ConverterSettings settings) {
         var limits = resources.getLimits();
-        return limits == null
-                ? settings.workSize()
-                : limits.getOrDefault("ephemeral-storage", settings.workSize());
+        return limits == null ? settings.workSize() : limits.getOrDefault("ephemeral-storage", settings.workSize());
     }
 
     /** Seconds of a duration, at least one: a Job's deadline must be above zero. */
     private static long seconds(String duration) {
-        return Math.max(1, Durations.parse(duration).plus(Duration.ofMillis(999)).toSeconds());
+        return Math.max(
+                1, Durations.parse(duration).plus(Duration.ofMillis(999)).toSeconds());
     }
 
     private static String annotation(Job job, String key) {

@@ -106,6 +106,7 @@ final class ConversionJobs {
 
     static boolean isOwnedBy(Job job, LazyImage owner) {
         return job.getMetadata().getOwnerReferences().stream()
-                .anyMatch(reference -> reference.getUid().equals(owner.getMetadata().getUid()));
+                .anyMatch(reference ->
+                        reference.getUid().equals(owner.getMetadata().getUid()));
     }
 }

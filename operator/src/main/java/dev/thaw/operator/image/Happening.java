@@ -48,7 +48,8 @@ record Happening(boolean warning, Kind reason, String action, String note) {
     static List<Happening> between(LazyImageStatus before, LazyImageStatus after) {
         var happened = new ArrayList<Happening>();
         var source = after.source();
-        if (source != null && (before.source() == null || !before.source().digest().equals(source.digest()))) {
+        if (source != null
+                && (before.source() == null || !before.source().digest().equals(source.digest()))) {
             happened.add(normal(Kind.RESOLVED, "Resolve", message(after, ConditionType.RESOLVED)));
         }
         conversion(before, after).ifPresent(happened::add);
@@ -88,7 +89,10 @@ record Happening(boolean warning, Kind reason, String action, String note) {
                     : Optional.empty();
         }
         var converted = after.condition(ConditionType.CONVERTED);
-        boolean news = other || Optional.ofNullable(before.conversion()).map(Conversion::completionTime).isEmpty();
+        boolean news = other
+                || Optional.ofNullable(before.conversion())
+                        .map(Conversion::completionTime)
+                        .isEmpty();
         if (!news || converted.isEmpty()) {
             return Optional.empty();
         }
@@ -110,8 +114,12 @@ record Happening(boolean warning, Kind reason, String action, String note) {
 
     private static boolean turned(
             LazyImageStatus before, LazyImageStatus after, ConditionType type, ConditionStatus to) {
-        return after.condition(type).filter(condition -> condition.status() == to).isPresent()
-                && before.condition(type).filter(condition -> condition.status() == to).isEmpty();
+        return after.condition(type)
+                        .filter(condition -> condition.status() == to)
+                        .isPresent()
+                && before.condition(type)
+                        .filter(condition -> condition.status() == to)
+                        .isEmpty();
     }
 
     private static String message(LazyImageStatus status, ConditionType type) {

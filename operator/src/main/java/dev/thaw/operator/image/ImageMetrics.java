@@ -26,7 +26,11 @@ final class ImageMetrics {
 
     ImageMetrics(MeterRegistry registry) {
         for (boolean ready : new boolean[] {true, false}) {
-            Gauge.builder("thaw.images", () -> images.values().stream().filter(is -> is == ready).count())
+            Gauge.builder(
+                            "thaw.images",
+                            () -> images.values().stream()
+                                    .filter(is -> is == ready)
+                                    .count())
                     .tag("ready", Boolean.toString(ready))
                     .description("Lazy images, by whether pods can be given one")
                     .register(registry);

@@ -233,8 +233,7 @@ public final class LazyImageReconciler implements Reconciler<LazyImage>, Cleaner
         var status = NextStatus.forThisImage(image);
         List<String> platforms;
         try {
-            platforms =
-                    WantedPlatforms.of(source, spec.platforms(), nodePlatforms(context), converted(status, source));
+            platforms = WantedPlatforms.of(source, spec.platforms(), nodePlatforms(context), converted(status, source));
         } catch (IllegalArgumentException e) {
             return new Observation.Unconvertible(
                     source, Failure.lasting(Reason.PLATFORM_NOT_FOUND, String.valueOf(e.getMessage())), again);
@@ -303,7 +302,8 @@ public final class LazyImageReconciler implements Reconciler<LazyImage>, Cleaner
             case Attempt.Succeeded _ -> new Tried(attempt, Optional.empty(), "");
             case Attempt.Failed failed -> {
                 var known = Optional.ofNullable(status.conversion())
-                        .filter(conversion -> attempt.job().equals(conversion.job()) && conversion.completionTime() != null);
+                        .filter(conversion ->
+                                attempt.job().equals(conversion.job()) && conversion.completionTime() != null);
                 var log = known.isPresent()
                         ? Objects.requireNonNullElse(known.get().log(), "")
                         : log(namespace, failed.pod()).tail();
@@ -376,17 +376,15 @@ public final class LazyImageReconciler implements Reconciler<LazyImage>, Cleaner
             } else if (ConversionJobs.isOwnedBy(job, image) && isNeedless(job, phase)) {
                 jobs.delete(job);
             } else if (ConversionJobs.isOwnedBy(job, image) && phase instanceof Phase.Ready) {
-                jobs.retire(
-                        job,
-                        (int) Durations.parse(image.getSpec().converter().ttl()).toSeconds());
+                jobs.retire(job, (int)
+                        Durations.parse(image.getSpec().converter().ttl()).toSeconds());
             }
         }
     }
 
     private static Optional<String> currentJob(Phase phase) {
         return switch (phase) {
-            case Phase.Starting starting ->
-                Optional.of(JobShape.name(starting.request(), starting.attempt()));
+            case Phase.Starting starting -> Optional.of(JobShape.name(starting.request(), starting.attempt()));
             case Phase.Converting converting -> Optional.of(converting.attempt().job());
             case Phase.Failed failed -> failed.attempt().map(Attempt::job);
             case Phase.Ready ready -> ready.news().map(news -> news.attempt().job());
@@ -524,7 +522,7 @@ public final class LazyImageReconciler implements Reconciler<LazyImage>, Cleaner
         return status != null
                 && status.getConditions() != null
                 && status.getConditions().stream()
-                        .anyMatch(condition ->
-                                type.equals(condition.getType()) && "True".equals(condition.getStatus()));
+                        .anyMatch(
+                                condition -> type.equals(condition.getType()) && "True".equals(condition.getStatus()));
     }
 }

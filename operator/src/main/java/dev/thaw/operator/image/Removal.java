@@ -57,7 +57,8 @@ final class Removal {
         var target = TargetReference.of(image.getSpec());
         try {
             var index = target.withDigest(registry.digest(target, credentials));
-            boolean ours = publications.stream().anyMatch(publication -> publication.index().equals(index));
+            boolean ours = publications.stream()
+                    .anyMatch(publication -> publication.index().equals(index));
             if (ours && !kept.contains(index.toString())) {
                 registry.delete(target, credentials);
             }
@@ -76,8 +77,7 @@ final class Removal {
         }
         var artifact = Digest.parse(platform.artifactDigest());
         if (!kept.contains(index.withDigest(artifact).toString())) {
-            registry.deleteReferrer(
-                    index.withoutTag(), Digest.parse(platform.sourceDigest()), artifact, credentials);
+            registry.deleteReferrer(index.withoutTag(), Digest.parse(platform.sourceDigest()), artifact, credentials);
         }
     }
 
@@ -88,14 +88,20 @@ final class Removal {
             all.add(new Publication(Reference.parse(status.lazyImage()), status.platforms()));
         }
         status.earlier()
-                .forEach(earlier ->
-                        all.add(new Publication(Reference.parse(earlier.lazyImage()), earlier.platforms())));
+                .forEach(
+                        earlier -> all.add(new Publication(Reference.parse(earlier.lazyImage()), earlier.platforms())));
         return all;
     }
 
     private static List<String> names(Publication publication, PlatformImage platform) {
         return List.of(
-                publication.index().withDigest(Digest.parse(platform.lazyDigest())).toString(),
-                publication.index().withDigest(Digest.parse(platform.artifactDigest())).toString());
+                publication
+                        .index()
+                        .withDigest(Digest.parse(platform.lazyDigest()))
+                        .toString(),
+                publication
+                        .index()
+                        .withDigest(Digest.parse(platform.artifactDigest()))
+                        .toString());
     }
 }

@@ -62,12 +62,7 @@ final class Sources {
     }
 
     private Remembered ask(
-            LazyImage image,
-            Reference reference,
-            Keys keys,
-            String asked,
-            @Nullable Remembered before,
-            Instant now) {
+            LazyImage image, Reference reference, Keys keys, String asked, @Nullable Remembered before, Instant now) {
         var resolve = image.getSpec().resolve();
         try {
             var fixed = Optional.ofNullable(reference.digest()).or(() -> pinned(image, reference));

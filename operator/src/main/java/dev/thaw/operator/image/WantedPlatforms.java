@@ -37,7 +37,10 @@ final class WantedPlatforms {
         if (source.platforms().isEmpty()) {
             return List.of();
         }
-        var wanted = nodes.stream().map(Platform::normalized).map(WantedPlatforms::family).collect(Collectors.toSet());
+        var wanted = nodes.stream()
+                .map(Platform::normalized)
+                .map(WantedPlatforms::family)
+                .collect(Collectors.toSet());
         var kept = new HashSet<>(converted);
         var chosen = source.platforms().stream()
                 .filter(platform -> wanted.contains(family(platform)) || kept.contains(platform.toString()))
@@ -46,7 +49,8 @@ final class WantedPlatforms {
                 .sorted()
                 .toList();
         if (chosen.isEmpty()) {
-            throw new IllegalArgumentException("The source offers " + join(source.platforms()) + "; the cluster's nodes are "
+            throw new IllegalArgumentException("The source offers " + join(source.platforms())
+                    + "; the cluster's nodes are "
                     + join(nodes.stream().distinct().toList()) + ". Name one in spec.platforms to convert it anyway.");
         }
         return chosen;
@@ -60,9 +64,6 @@ final class WantedPlatforms {
     private static String join(Collection<Platform> platforms) {
         return platforms.isEmpty()
                 ? "none"
-                : platforms.stream()
-                        .map(Platform::toString)
-                        .sorted()
-                        .collect(Collectors.joining(", "));
+                : platforms.stream().map(Platform::toString).sorted().collect(Collectors.joining(", "));
     }
 }

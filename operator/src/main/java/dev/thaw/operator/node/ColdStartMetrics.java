@@ -13,7 +13,8 @@ final class ColdStartMetrics {
     private final Counter ahead;
 
     ColdStartMetrics(MeterRegistry registry) {
-        entrypoint = timer("thaw.coldstart.entrypoint", "From the begin of the pull to the start of the process", registry);
+        entrypoint =
+                timer("thaw.coldstart.entrypoint", "From the begin of the pull to the start of the process", registry);
         ready = timer("thaw.coldstart.ready", "From the begin of the pull to the pod's Ready condition", registry);
         demand = counter("demand", registry);
         ahead = counter("ahead", registry);

@@ -1,9 +1,9 @@
 package dev.thaw.operator.node;
 
+import com.google.protobuf.Timestamp;
 import dev.thaw.crds.LazyImage;
 import dev.thaw.crds.LazyImageStatus;
 import dev.thaw.node.v1.ColdStart;
-import com.google.protobuf.Timestamp;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -108,7 +108,8 @@ public final class ColdStarts {
                 return;
             }
             metrics.entrypoint(sample.get());
-            var awaited = new Waiting(name, sample.get().container(), sample.get().began(), started(start));
+            var awaited =
+                    new Waiting(name, sample.get().container(), sample.get().began(), started(start));
             if (pod.isEmpty() || !settle(awaited, pod.get())) {
                 await(start.getPodNamespace() + "/" + start.getPodName(), awaited);
             }

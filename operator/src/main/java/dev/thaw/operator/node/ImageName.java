@@ -10,7 +10,8 @@ public record ImageName(String namespace, String name) implements Comparable<Ima
 
     /** The name of that object. */
     public static ImageName of(HasMetadata object) {
-        return new ImageName(object.getMetadata().getNamespace(), object.getMetadata().getName());
+        return new ImageName(
+                object.getMetadata().getNamespace(), object.getMetadata().getName());
     }
 
     @Override

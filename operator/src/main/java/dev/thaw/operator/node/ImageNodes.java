@@ -25,7 +25,9 @@ import org.jspecify.annotations.Nullable;
  * @param coldStart figures of the measured cold starts; null without any
  */
 public record ImageNodes(
-        @Nullable NodeTotals totals, List<LazyImageStatus.NodeReport> rows, @Nullable ColdStart coldStart) {
+        @Nullable NodeTotals totals,
+        List<LazyImageStatus.NodeReport> rows,
+        @Nullable ColdStart coldStart) {
     public ImageNodes {
         rows = List.copyOf(rows);
     }
@@ -98,7 +100,9 @@ public record ImageNodes(
                 node,
                 phase(held),
                 percent(held),
-                last == null ? null : last.began().truncatedTo(ChronoUnit.SECONDS).toString(),
+                last == null
+                        ? null
+                        : last.began().truncatedTo(ChronoUnit.SECONDS).toString(),
                 last == null ? null : Durations.print(last.entrypoint()),
                 last == null ? null : last.ready().map(Durations::print).orElse(null),
                 held.error().isEmpty() ? 0 : 1,

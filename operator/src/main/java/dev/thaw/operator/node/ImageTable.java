@@ -14,6 +14,7 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -115,7 +116,7 @@ final class ImageTable {
     }
 
     private void replace(ImageName name, Map<String, Image> now) {
-        var touched = new HashSet<>(now.keySet());
+        var touched = new LinkedHashSet<>(now.keySet()); // what is new first: an agent must never miss an image
         artifacts.forEach((artifact, publishers) -> {
             if (publishers.containsKey(name)) {
                 touched.add(artifact);
@@ -188,7 +189,9 @@ final class ImageTable {
         var digests = new HashSet<String>();
         if (status != null) {
             for (var publication : publications(status)) {
-                digests.add(publication.lazyImage().substring(publication.lazyImage().indexOf('@') + 1));
+                digests.add(publication
+                        .lazyImage()
+                        .substring(publication.lazyImage().indexOf('@') + 1));
                 publication.platforms().forEach(platform -> digests.add(platform.lazyDigest()));
             }
         }

@@ -46,8 +46,8 @@ public final class NodeServer implements AutoCloseable {
     private final NodeReportTable reports;
     private final ColdStarts coldStarts;
     private final ExecutorService calls = Executors.newVirtualThreadPerTaskExecutor();
-    private final ScheduledExecutorService looks =
-            Executors.newSingleThreadScheduledExecutor(Thread.ofVirtual().name("node-reports").factory());
+    private final ScheduledExecutorService looks = Executors.newSingleThreadScheduledExecutor(
+            Thread.ofVirtual().name("node-reports").factory());
     private final NettyServerBuilder builder;
     private volatile @Nullable Server server;
 
@@ -82,8 +82,8 @@ public final class NodeServer implements AutoCloseable {
         pods.onChange(coldStarts::podChanged);
         var namespaces = settings.watchNamespaces();
         informers = namespaces.isEmpty()
-                ? List.of(watch(
-                        client.resources(LazyImage.class).inAnyNamespace().runnableInformer(0)))
+                ? List.of(
+                        watch(client.resources(LazyImage.class).inAnyNamespace().runnableInformer(0)))
                 : namespaces.stream()
                         .map(namespace -> watch(client.resources(LazyImage.class)
                                 .inNamespace(namespace)

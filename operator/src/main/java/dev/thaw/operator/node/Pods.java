@@ -51,8 +51,7 @@ final class Pods implements PodsOfNode, AutoCloseable {
 
             @Override
             public void onDelete(Pod pod, boolean finalStateUnknown) {
-                remove(key(
-                        pod.getMetadata().getNamespace(), pod.getMetadata().getName()));
+                remove(key(pod.getMetadata().getNamespace(), pod.getMetadata().getName()));
             }
         });
         return informer;

@@ -153,8 +153,8 @@ final class SampleWindow {
             var began = instant(node.lastColdStart());
             var entrypoint = duration(node.entrypoint());
             if (began.isPresent() && entrypoint.isPresent()) {
-                rows.add(new Sample(
-                        "", node.node(), began.get(), entrypoint.get(), duration(node.ready()), 0, 0, 0, 0));
+                rows.add(
+                        new Sample("", node.node(), began.get(), entrypoint.get(), duration(node.ready()), 0, 0, 0, 0));
             }
         }
         return rows;
@@ -165,7 +165,8 @@ final class SampleWindow {
         static Optional<Spread> of(@Nullable Latency latency) {
             return latency == null
                     ? Optional.empty()
-                    : duration(latency.p50()).flatMap(p50 -> duration(latency.p95()).map(p95 -> new Spread(p50, p95)));
+                    : duration(latency.p50())
+                            .flatMap(p50 -> duration(latency.p95()).map(p95 -> new Spread(p50, p95)));
         }
 
         /** The value of that rank, from 1, among {@code count}: flat up to the median, then a straight line to p95. */

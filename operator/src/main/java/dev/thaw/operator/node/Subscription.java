@@ -22,7 +22,8 @@ final class Subscription implements ImageTable.Listener {
     public void changed(ImageEvent event) {
         lock.lock();
         try {
-            unsent.put(subject(event), event); // keeps the place of an unsent one, so what came before `synced` stays so
+            unsent.put(
+                    subject(event), event); // keeps the place of an unsent one, so what came before `synced` stays so
         } finally {
             lock.unlock();
         }

@@ -52,9 +52,7 @@ record WatchedPod(
         var containers = Stream.concat(stream(spec.getInitContainers()), stream(spec.getContainers()))
                 .map(container -> container.getImage());
         var ephemeral = stream(spec.getEphemeralContainers()).map(container -> container.getImage());
-        return Stream.concat(containers, ephemeral)
-                .filter(Objects::nonNull)
-                .collect(Collectors.toUnmodifiableSet());
+        return Stream.concat(containers, ephemeral).filter(Objects::nonNull).collect(Collectors.toUnmodifiableSet());
     }
 
     private static Optional<Instant> since(Pod pod, String type) {

@@ -39,19 +39,18 @@ public final class HttpImageRegistry implements ImageRegistry {
     public SourceImage image(Reference byDigest, CredentialSource credentials) throws IOException {
         try (var client = new RegistryClient(settings, credentials)) {
             var document = client.manifest(byDigest);
-            List<Platform> platforms =
-                    switch (document) {
-                        case ImageManifest _ -> List.of();
-                        case ImageIndex index ->
-                            index.manifests().stream()
-                                    .filter(entry -> entry.artifactType() == null)
-                                    .map(Descriptor::platform)
-                                    .filter(Objects::nonNull)
-                                    .filter(platform -> !platform.os().equals(NO_PLATFORM))
-                                    .map(Platform::normalized)
-                                    .distinct()
-                                    .toList();
-                    };
+            List<Platform> platforms = switch (document) {
+                case ImageManifest _ -> List.of();
+                case ImageIndex index ->
+                    index.manifests().stream()
+                            .filter(entry -> entry.artifactType() == null)
+                            .map(Descriptor::platform)
+                            .filter(Objects::nonNull)
+                            .filter(platform -> !platform.os().equals(NO_PLATFORM))
+                            .map(Platform::normalized)
+                            .distinct()
+                            .toList();
+            };
             return new SourceImage(document.digest(), document.mediaType(), platforms);
         }
     }

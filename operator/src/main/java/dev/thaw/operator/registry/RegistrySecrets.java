@@ -41,7 +41,8 @@ public final class RegistrySecrets {
     /** Everything that the LazyImage names: for its version and its problems. */
     public Keys all(LazyImage image) {
         var names = Stream.concat(
-                        image.getSpec().pullSecrets().stream(), Stream.ofNullable(image.getSpec().pushSecret()))
+                        image.getSpec().pullSecrets().stream(),
+                        Stream.ofNullable(image.getSpec().pushSecret()))
                 .distinct()
                 .toList();
         return read(image, names);
@@ -53,9 +54,14 @@ public final class RegistrySecrets {
         var version = new StringBuilder();
         var problems = new ArrayList<String>();
         for (var name : names) {
-            var secret =
-                    client.secrets().inNamespace(namespace).withName(name.name()).get();
-            version.append(version.isEmpty() ? "" : ",").append(name.name()).append(':').append(versionOf(secret));
+            var secret = client.secrets()
+                    .inNamespace(namespace)
+                    .withName(name.name())
+                    .get();
+            version.append(version.isEmpty() ? "" : ",")
+                    .append(name.name())
+                    .append(':')
+                    .append(versionOf(secret));
             if (secret == null) {
                 problems.add("Secret " + namespace + "/" + name.name() + " does not exist.");
                 continue;

@@ -31,7 +31,9 @@ public final class TargetReference {
         var digest = source.digest();
         var tag = source.tag();
         if (tag == null) {
-            tag = digest == null ? "latest" : digest.algorithm() + "-" + digest.hex().substring(0, DIGEST_DIGITS);
+            tag = digest == null
+                    ? "latest"
+                    : digest.algorithm() + "-" + digest.hex().substring(0, DIGEST_DIGITS);
         }
         int room = LONGEST_TAG - Names.TAG_SUFFIX.length();
         return (tag.length() <= room ? tag : tag.substring(0, room)) + Names.TAG_SUFFIX;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.thaw.operator.conversion;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.thaw.operator.image;
+
+import org.jspecify.annotations.NullMarked;

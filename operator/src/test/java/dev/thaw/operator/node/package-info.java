@@ -1,0 +1,4 @@
+@NullMarked
+package dev.thaw.operator.node;
+
+import org.jspecify.annotations.NullMarked;

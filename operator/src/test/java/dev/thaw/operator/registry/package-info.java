@@ -1,0 +1,4 @@
+@NullMarked
+package dev.thaw.operator.registry;
+
+import org.jspecify.annotations.NullMarked;
