@@ -53,7 +53,7 @@ final class Blake3 {
         }
         for (int i = 0; i < 8; i++) {
             for (int b = 0; b < 4; b++) {
-                out[i * 4 + b] = (byte) (chaining[i] >>> 8 * b);
+                out[i * 4 + b] = (byte) (chaining[i] >>> (8 * b));
             }
         }
     }
@@ -87,7 +87,7 @@ final class Blake3 {
         }
         Arrays.fill(message, 0);
         for (int i = 0; i < length; i++) {
-            message[i >>> 2] |= (data.get(ValueLayout.JAVA_BYTE, offset + i) & 0xff) << 8 * (i & 3);
+            message[i >>> 2] |= (data.get(ValueLayout.JAVA_BYTE, offset + i) & 0xff) << (8 * (i & 3));
         }
     }
 

@@ -168,7 +168,7 @@ final class BlobTable {
         if (id.length() != DeviceSlot.TAG_BYTES) {
             return false;
         }
-        return id.equals(PLACEHOLDER_ID) || id.chars().allMatch(c -> c >= '0' && c <= '9' || c >= 'a' && c <= 'f');
+        return id.equals(PLACEHOLDER_ID) || id.chars().allMatch(c -> (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'));
     }
 
     static boolean isRealId(String id) {

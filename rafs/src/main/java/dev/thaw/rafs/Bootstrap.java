@@ -143,7 +143,7 @@ public final class Bootstrap implements AutoCloseable {
      */
     public OptionalLong resolve(String absolutePath) throws CorruptImageException {
         long nid = rootNid();
-        for (String part : absolutePath.split("/")) {
+        for (String part : absolutePath.split("/", -1)) {
             if (part.isEmpty()) {
                 continue;
             }

@@ -114,8 +114,8 @@ public final class BootstrapChecker {
                             bootstrap.address(nid), "chunk " + i + " of the file is not as the chunk table has it");
                 }
                 consecutive &= previous == null
-                        || previous.blobIndex() == chunk.blobIndex()
-                                && previous.deviceOffset() + bootstrap.chunkSizeBytes() == chunk.deviceOffset();
+                        || (previous.blobIndex() == chunk.blobIndex()
+                                && previous.deviceOffset() + bootstrap.chunkSizeBytes() == chunk.deviceOffset());
                 previous = chunk;
             }
             checkKernelView(inode, consecutive);
@@ -128,7 +128,7 @@ public final class BootstrapChecker {
             boolean known = (format & ~InodeLayout.CHUNK_BITS_MASK) == InodeLayout.CHUNK_INDEXES;
             boolean same = 1L << bits == bootstrap.chunkSizeBytes();
             boolean single = consecutive && 1L << bits >= inode.sizeBytes();
-            if (!known || !same && !single) {
+            if (!known || (!same && !single)) {
                 throw image.corrupt(
                         bootstrap.address(inode.nid()) + InodeLayout.DATA,
                         "chunk format 0x%x makes the kernel read other data".formatted(format));
@@ -185,7 +185,7 @@ public final class BootstrapChecker {
         }
 
         private static boolean isDots(byte[] name) {
-            return name[0] == '.' && (name.length == 1 || name.length == 2 && name[1] == '.');
+            return name[0] == '.' && (name.length == 1 || (name.length == 2 && name[1] == '.'));
         }
     }
 }

@@ -114,6 +114,7 @@ public final class BootstrapMerger {
 
     private record Step(TreeNode target, long nid) {}
 
+    @SuppressWarnings("ArrayRecordComponent") // never compared
     private record Child(byte[] name, long nid) {}
 
     /** Puts one layer on top of the tree. */
@@ -221,7 +222,7 @@ public final class BootstrapMerger {
         }
 
         private static boolean isDots(byte[] name) {
-            return name[0] == '.' && (name.length == 1 || name.length == 2 && name[1] == '.');
+            return name[0] == '.' && (name.length == 1 || (name.length == 2 && name[1] == '.'));
         }
     }
 }

@@ -157,7 +157,7 @@ final class BootstrapWriter {
             if (head + tail <= SuperBlock.BLOCK_BYTES) {
                 node.isInline = true;
                 blocks--;
-                bytes = head + tail;
+                bytes = (long) head + tail;
                 long room = SuperBlock.BLOCK_BYTES - start % SuperBlock.BLOCK_BYTES;
                 start = bytes <= room ? start : start + room;
             }
@@ -298,7 +298,8 @@ final class BootstrapWriter {
         if (node.chunks().count() < 2 || !isConsecutive(node.chunks(), settings.chunkSizeBytes())) {
             return bits;
         }
-        return Long.SIZE - Long.numberOfLeadingZeros(node.sizeBytes() - 1);
+        int single = Long.SIZE - Long.numberOfLeadingZeros(node.sizeBytes() - 1);
+        return single <= SuperBlock.BLOCK_BITS + InodeLayout.CHUNK_BITS_MASK ? single : bits;
     }
 
     static boolean isConsecutive(FileChunks chunks, int chunkSizeBytes) {

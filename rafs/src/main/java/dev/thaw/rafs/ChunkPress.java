@@ -113,7 +113,11 @@ final class ChunkPress implements AutoCloseable {
     /** Waits for a press that is under way, for it uses the native memory that is freed here. */
     @Override
     public void close() {
-        pressing.handle((done, failure) -> done).join();
+        try {
+            pressing.join();
+        } catch (CompletionException e) {
+            // The writer has reported it, or gave up for another reason.
+        }
         if (zstd != null) {
             zstd.close();
         }

@@ -24,12 +24,12 @@ final class CiEntry {
     private CiEntry() {}
 
     static long uncompressedWord(long offset, int size) {
-        long s = size - 1;
+        long s = size - 1L;
         return offset | s >>> 20 << 8 | (s & 0xfffff) << 44;
     }
 
     static long compressedWord(long offset, int size) {
-        long s = size - 1;
+        long s = size - 1L;
         return offset | s >>> 20 << 40 | (s & 0xfffff) << 44;
     }
 

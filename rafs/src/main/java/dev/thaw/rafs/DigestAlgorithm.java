@@ -1,20 +1,20 @@
 package dev.thaw.rafs;
 
-/** What chunks are digested with; 32 bytes either way. The order is that of the numbers in the blob table. */
+/** What chunks are digested with; 32 bytes either way. */
 public enum DigestAlgorithm {
-    BLAKE3(0x04),
-    SHA256(0x08);
+    BLAKE3(0, 0x04),
+    SHA256(1, 0x08);
 
-    private static final DigestAlgorithm[] BY_NUMBER = values();
-
+    private final int number;
     private final int superBlockFlag;
 
-    DigestAlgorithm(int superBlockFlag) {
+    DigestAlgorithm(int number, int superBlockFlag) {
+        this.number = number;
         this.superBlockFlag = superBlockFlag;
     }
 
     int number() {
-        return ordinal();
+        return number;
     }
 
     int superBlockFlag() {
@@ -22,10 +22,12 @@ public enum DigestAlgorithm {
     }
 
     static DigestAlgorithm ofNumber(int number, String resource, long offset) throws CorruptImageException {
-        if (number < 0 || number >= BY_NUMBER.length) {
-            throw new CorruptImageException(
-                    resource, offset, "unknown digest number " + Integer.toUnsignedString(number));
-        }
-        return BY_NUMBER[number];
+        return switch (number) {
+            case 0 -> BLAKE3;
+            case 1 -> SHA256;
+            default ->
+                throw new CorruptImageException(
+                        resource, offset, "unknown digest number " + Integer.toUnsignedString(number));
+        };
     }
 }

@@ -21,6 +21,7 @@ final class DirectoryBlocks {
         void block(byte[] block, int length, boolean isLast) throws IOException;
     }
 
+    @SuppressWarnings("ArrayRecordComponent") // never compared
     private record Entry(byte[] name, TreeNode node) {}
 
     @FunctionalInterface

@@ -12,6 +12,7 @@ package dev.thaw.rafs;
  * @param mtimeNanos 0 … 999,999,999
  * @param nlink number of names; for a directory 2 plus its sub-directories
  * @param rdev device number in Linux' "new" encoding; 0 unless a device node
+ * @param hasXattrs whether {@link Bootstrap#xattrs} has any
  */
 public record Inode(
         long nid,
@@ -61,15 +62,15 @@ public record Inode(
     }
 
     public int deviceMajor() {
-        return rdev >>> 8 & 0xfff;
+        return (rdev >>> 8) & 0xfff;
     }
 
     public int deviceMinor() {
-        return rdev & 0xff | rdev >>> 12 & ~0xff;
+        return (rdev & 0xff) | ((rdev >>> 12) & ~0xff);
     }
 
     /** Linux' "new" encoding of a device number, as {@code rdev} holds it. */
     public static int rdev(int major, int minor) {
-        return minor & 0xff | (major & 0xfff) << 8 | (minor & ~0xff) << 12;
+        return (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12);
     }
 }

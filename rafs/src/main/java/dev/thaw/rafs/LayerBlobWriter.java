@@ -66,7 +66,7 @@ public final class LayerBlobWriter implements AutoCloseable {
      * Compresses chunks on other threads; the bytes written do not depend on that. Reading entries and writing the blob stay on the
      * calling thread.
      *
-     * @param compressors may be shared by many writers
+     * @param compressors may be shared by many writers, but must not run the calling threads themselves, which wait for it
      * @param parallelism how many chunks may be under way at a time
      */
     public LayerBlobWriter(OutputStream out, LayerOptions options, Executor compressors, int parallelism) {
@@ -172,7 +172,7 @@ public final class LayerBlobWriter implements AutoCloseable {
             throw new IOException(entry.pathText() + ": " + entry.mtimeNanos() + " nanoseconds are out of range");
         }
         return new TreeNode.Attributes(
-                entry.kind().typeBits() | entry.mode() & 07777,
+                entry.kind().typeBits() | (entry.mode() & 07777),
                 entry.uid(),
                 entry.gid(),
                 entry.mtimeSeconds(),
@@ -184,7 +184,7 @@ public final class LayerBlobWriter implements AutoCloseable {
     private TreeNode file(LayerEntry entry, @Nullable InputStream content) throws IOException {
         var node = TreeNode.of(attributes(entry, 0));
         long size = entry.sizeBytes();
-        if (size < 0 || size > 0 && content == null) {
+        if (size < 0 || (size > 0 && content == null)) {
             throw new IOException(entry.pathText() + ": file of " + size + " bytes without content");
         }
         if (size == 0 || content == null) {

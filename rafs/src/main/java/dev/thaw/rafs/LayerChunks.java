@@ -1,6 +1,9 @@
 package dev.thaw.rafs;
 
 import java.io.IOException;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -10,6 +13,7 @@ import java.util.concurrent.locks.ReentrantLock;
  * thread, which alone calls everything else, adds.
  */
 final class LayerChunks {
+    private static final VarHandle INT = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
     private static final int DIGEST_BYTES = ChunkRecords.DIGEST_BYTES;
 
     private int count;
@@ -50,7 +54,7 @@ final class LayerChunks {
     }
 
     private int search(byte[] digest, int length) {
-        for (int slot = slot(digest, 0); ; slot = slot + 1 & index.length - 1) {
+        for (int slot = slot(digest, 0); ; slot = (slot + 1) & (index.length - 1)) {
             int chunk = index[slot] - 1;
             if (chunk < 0) {
                 return -1;
@@ -168,17 +172,14 @@ final class LayerChunks {
     private void enter(int chunk) {
         int slot = slot(digests, chunk * DIGEST_BYTES);
         while (index[slot] != 0) {
-            slot = slot + 1 & index.length - 1;
+            slot = (slot + 1) & (index.length - 1);
         }
         index[slot] = chunk + 1;
     }
 
     /** Digests are uniform, so any of their bytes make a hash. */
     private int slot(byte[] bytes, int offset) {
-        int hash = bytes[offset] & 0xff
-                | (bytes[offset + 1] & 0xff) << 8
-                | (bytes[offset + 2] & 0xff) << 16
-                | bytes[offset + 3] << 24;
-        return hash & index.length - 1;
+        int hash = (int) INT.get(bytes, offset);
+        return hash & (index.length - 1);
     }
 }

@@ -67,6 +67,7 @@ final class LayerTree {
         put(path, node.isRegular() ? node : node.twin());
     }
 
+    @SuppressWarnings("ArrayRecordComponent") // never compared
     private record Place(TreeNode directory, byte[] name) {}
 
     /** Finds the directory of a path's last part; null if it is missing and not to be made. */

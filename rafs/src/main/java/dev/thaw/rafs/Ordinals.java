@@ -11,6 +11,7 @@ final class Ordinals {
     private Ordinals() {}
 
     /** Stable merge sort; needs as much memory again. */
+    @SuppressWarnings("ReferenceEquality") // which of the two arrays is meant
     static void sort(int[] numbers, Order order) {
         int[] from = numbers;
         int[] to = new int[numbers.length];
@@ -33,7 +34,7 @@ final class Ordinals {
         int left = start;
         int right = middle;
         for (int i = start; i < end; i++) {
-            boolean takeLeft = right >= end || left < middle && order.compare(from[left], from[right]) <= 0;
+            boolean takeLeft = right >= end || (left < middle && order.compare(from[left], from[right]) <= 0);
             to[i] = takeLeft ? from[left++] : from[right++];
         }
     }

@@ -37,7 +37,7 @@ record TarHeader(String name, long size) {
             put(header, SIZE, octal(size, 11));
         } else {
             for (int i = 0; i < Long.BYTES; i++) {
-                header[SIZE + NUMBER_BYTES - 1 - i] = (byte) (size >>> 8 * i);
+                header[SIZE + NUMBER_BYTES - 1 - i] = (byte) (size >>> (8 * i));
             }
             header[SIZE] = (byte) 0x80;
         }

@@ -3,6 +3,7 @@ package dev.thaw.rafs;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.NavigableMap;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -16,7 +17,7 @@ final class TreeNode {
 
     private Attributes attributes;
     private boolean implied;
-    private final @Nullable TreeMap<byte[], TreeNode> children;
+    private final @Nullable NavigableMap<byte[], TreeNode> children;
     private final byte[] symlinkTarget;
     private long sizeBytes;
     private FileChunks chunks = FileChunks.NONE;
@@ -99,7 +100,7 @@ final class TreeNode {
         return type() == Inode.TYPE_SYMLINK;
     }
 
-    TreeMap<byte[], TreeNode> children() {
+    NavigableMap<byte[], TreeNode> children() {
         if (children == null) {
             throw new IllegalStateException("not a directory");
         }

@@ -23,6 +23,7 @@ final class XattrArea {
     private static final int MAX_BYTES = InodeLayout.XATTR_HEADER_BYTES + 4 * (0xffff - 1);
 
     /** Numbers in the format; ACL names are whole, so nothing follows them. */
+    @SuppressWarnings("ImmutableEnumChecker") // no one writes to the arrays
     private enum Prefix {
         USER(1, "user."),
         ACL_ACCESS(2, "system.posix_acl_access"),

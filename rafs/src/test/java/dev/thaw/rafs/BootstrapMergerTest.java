@@ -21,10 +21,11 @@ class BootstrapMergerTest {
 
     private int merges;
 
+    @SuppressWarnings("ArrayRecordComponent") // never compared
     private record Merged(Map<String, Seen> tree, MergedBootstrap summary, byte[] bytes) {}
 
     @SafeVarargs
-    private Merged merge(List<Item>... layers) throws Exception {
+    private final Merged merge(List<Item>... layers) throws Exception {
         return merge(Built.SMALL_CHUNKS, List.of(layers));
     }
 
@@ -252,7 +253,7 @@ class BootstrapMergerTest {
         var records = bootstrap.chunkRecords();
         for (int i = 1; i < records.count(); i++) {
             int order = ChunkRecords.compareDigests(records, i - 1, records, i);
-            assertThat(order < 0 || order == 0 && records.blobIndex(i - 1) < records.blobIndex(i))
+            assertThat(order < 0 || (order == 0 && records.blobIndex(i - 1) < records.blobIndex(i)))
                     .isTrue();
         }
         long end = merged.bytes.length;

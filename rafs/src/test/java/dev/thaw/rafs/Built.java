@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.concurrent.Executors;
 
 /** A layer blob in memory, opened through its own table of contents. */
+@SuppressWarnings("ArrayRecordComponent") // never compared
 record Built(byte[] blob, LayerBlob summary, Bootstrap bootstrap, BlobSections sections) {
     /** Small chunks, so that small files have several. */
     static final LayerOptions SMALL_CHUNKS = new LayerOptions(4096, Codec.ZSTD, DigestAlgorithm.SHA256, 3);

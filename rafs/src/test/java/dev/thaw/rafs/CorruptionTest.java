@@ -196,8 +196,9 @@ class CorruptionTest {
         for (int i = 0; i < TRIES; i++) {
             byte[] ci = layer.stored(BlobSections.CHUNK_TABLE);
             byte[] header = layer.stored(BlobSections.CHUNK_TABLE_HEADER);
-            byte[] damaged = random.nextInt(4) == 0 ? header : ci;
-            damaged[random.nextInt(damaged == header ? 64 : ci.length)] ^= (byte) (1 << random.nextInt(8));
+            boolean inHeader = random.nextInt(4) == 0;
+            byte[] damaged = inHeader ? header : ci;
+            damaged[random.nextInt(inHeader ? 64 : ci.length)] ^= (byte) (1 << random.nextInt(8));
             survives(() -> ChunkTable.of(blob, ci, header, digests));
         }
     }

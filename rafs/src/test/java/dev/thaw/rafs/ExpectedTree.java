@@ -64,6 +64,7 @@ final class ExpectedTree {
         }
     }
 
+    @SuppressWarnings("ReferenceEquality") // there is one implied directory
     private void apply(ExpectedTree layer) {
         for (String path : layer.files.keySet()) {
             String name = path.substring(path.lastIndexOf('/') + 1);

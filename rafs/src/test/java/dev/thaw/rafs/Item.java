@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** One entry of a layer under test with its content. Paths are strings of bytes: each character is one (ISO 8859-1). */
+@SuppressWarnings("ArrayRecordComponent") // compared by identity only
 record Item(LayerEntry entry, byte[] content) {
     private static final byte[] NOTHING = {};
 

@@ -21,6 +21,7 @@ import java.util.TreeMap;
  * names are any bytes. Strings are of bytes (ISO 8859-1), numbers those of 64-bit Linux on every architecture with the unified
  * table (fsopen and friends), struct statx is the same on all.
  */
+@SuppressWarnings("restricted") // calling the kernel is its purpose
 final class Linux {
     private static final int MOVE_MOUNT = 429;
     private static final int FSOPEN = 430;

@@ -24,7 +24,7 @@ final class RandomLayers {
         return new LayerOptions(
                 4096 << random.nextInt(3),
                 codecs.get(random.nextInt(codecs.size())),
-                DigestAlgorithm.values()[random.nextInt(2)],
+                random.nextBoolean() ? DigestAlgorithm.SHA256 : DigestAlgorithm.BLAKE3,
                 1 + random.nextInt(5));
     }
 
