@@ -1,7 +1,6 @@
 package dev.thaw.agent;
 
 import dev.thaw.agent.cache.CacheSettings;
-import dev.thaw.agent.clock.ColdStart;
 import dev.thaw.agent.clock.ColdStartClock;
 import dev.thaw.agent.clock.ColdStartSink;
 import dev.thaw.agent.clock.Containerd;
@@ -46,7 +45,10 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -61,6 +63,10 @@ final class Agent implements AutoCloseable {
     private static final Duration QUIET = Duration.ofSeconds(10);
 
     private static final String VERSION = "0.1.0";
+
+    /** When a cold start is reported again, after the process started. */
+    private static final List<Duration> REPORTED_AGAIN =
+            List.of(Duration.ofSeconds(3), Duration.ofSeconds(15), Duration.ofSeconds(60), Duration.ofMinutes(5));
 
     private final Deque<AutoCloseable> parts = new ArrayDeque<>();
     private volatile List<String> unreadiness = List.of("the agent is starting");
@@ -107,6 +113,7 @@ final class Agent implements AutoCloseable {
         var containerd = part(new Containerd(settings.containerd().socket()));
         var records = part(SnapshotRecords.open(settings.root().resolve("records.db")));
         var late = new AtomicReference<Snapshots>();
+        var lateClock = new AtomicReference<ColdStartClock>();
         var spool = nodeService.isEmpty()
                 ? Optional.<ColdStartSpool>empty()
                 : Optional.of(part(
@@ -177,10 +184,23 @@ final class Agent implements AutoCloseable {
         return sources;
     }
 
-    private static ColdStartSink sink(ImageStore images, Optional<ColdStartSpool> spool) {
-        return (ColdStart start) -> {
+    /** Reports a start at once, and again as what it fetches until it is ready becomes known. */
+    private ColdStartSink sink(
+            ImageStore images, Optional<ColdStartSpool> spool, Supplier<ColdStartClock> clock) {
+        var later = Executors.newSingleThreadScheduledExecutor(
+                Thread.ofPlatform().daemon().name("cold-starts-again").factory());
+        parts.push(later::shutdownNow);
+        return start -> {
             images.started(start.artifact());
-            spool.ifPresent(reports -> reports.report(start));
+            spool.ifPresent(reports -> {
+                reports.report(start);
+                for (var delay : REPORTED_AGAIN) {
+                    later.schedule(
+                            () -> clock.get().again(start.containerId()).ifPresent(reports::report),
+                            delay.toMillis(),
+                            TimeUnit.MILLISECONDS);
+                }
+            });
         };
     }
 

@@ -13,6 +13,7 @@ final class CacheMetrics {
 
     CacheMetrics(MeterRegistry registry, LongSupplier used, long capacity) {
         Gauge.builder("thaw.cache.used", used, LongSupplier::getAsLong)
+                .strongReference(true)
                 .baseUnit("bytes")
                 .description("Chunks on the node's disk")
                 .register(registry);

@@ -179,7 +179,7 @@ public final class WatchedImages implements ImageTable, AutoCloseable {
     private static ImageEntry entry(Image image) {
         return new ImageEntry(
                 Digest.parse(image.getArtifactDigest()),
-                Reference.parse(image.getRegistry() + "/" + image.getRepository()),
+                Reference.parseRepository(image.getRegistry() + "/" + image.getRepository()),
                 image.getPlainHttp(),
                 switch (image.getBackgroundFetch()) {
                     case BACKGROUND_FETCH_ALWAYS -> BackgroundFetch.ALWAYS;

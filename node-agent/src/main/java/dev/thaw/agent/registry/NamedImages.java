@@ -84,7 +84,7 @@ public final class NamedImages implements ImageTable, AutoCloseable {
                             entry.digest(),
                             new ImageEntry(
                                     entry.digest(),
-                                    Reference.parse(reference.registry() + "/" + reference.repository()),
+                                    Reference.parseRepository(reference.registry() + "/" + reference.repository()),
                                     settings.plainHttpHosts().contains(reference.registry()),
                                     BackgroundFetch.AFTER_READY,
                                     List.of(),
