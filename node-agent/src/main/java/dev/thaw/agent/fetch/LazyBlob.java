@@ -151,7 +151,8 @@ public final class LazyBlob implements Device {
             if (e.getCause() instanceof ChunkUnavailable unavailable && unavailable.isWorthRetrying()) {
                 return null;
             }
-            throw failed(e.getCause() instanceof Throwable cause ? cause : e);
+            var cause = e.getCause();
+            throw failed(cause == null ? e : cause);
         }
     }
 

@@ -91,7 +91,8 @@ final class ImageFetch {
             thread.interrupt();
             throw new IOException("the check of %s took more than %s".formatted(file, LONGEST_CHECK), e);
         } catch (ExecutionException e) {
-            throw new IOException("the bootstrap is refused: " + (e.getCause() instanceof Throwable cause ? cause.getMessage() : e.getMessage()), e);
+            var cause = e.getCause();
+            throw new IOException("the bootstrap is refused: " + (cause == null ? e : cause).getMessage(), e);
         }
     }
 }

@@ -9,6 +9,8 @@ public interface ImageTraffic {
     Traffic of(Digest artifact);
 
     /**
+     * What reading one image has cost.
+     *
      * @param demand fetched because a read waited for it
      * @param ahead fetched in the expectation of a read: windows of sequential readers, learned and configured prefetch
      * @param background fetched to fill the rest of the image
@@ -28,7 +30,11 @@ public interface ImageTraffic {
         public static final Traffic NONE = new Traffic(Flow.NONE, Flow.NONE, Flow.NONE, Duration.ZERO, 0, 0, 0);
     }
 
-    /** @param bytes as they came over the network */
+    /**
+     * One kind of fetching.
+     *
+     * @param bytes as they came over the network
+     */
     record Flow(long bytes, long requests) {
         public static final Flow NONE = new Flow(0, 0);
     }

@@ -64,7 +64,10 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
         try {
             bootstrap.writeTo(unfinished.resolve(BOOTSTRAP_FILE));
             write(unfinished.resolve(MANIFEST_FILE), manifest);
-            write(unfinished.resolve(FORM_FILE), JSON.writeValueAsBytes(form(entry, layers, digest(unfinished.resolve(BOOTSTRAP_FILE), entry.artifact()))));
+            write(
+                    unfinished.resolve(FORM_FILE),
+                    JSON.writeValueAsBytes(
+                            form(entry, layers, digest(unfinished.resolve(BOOTSTRAP_FILE), entry.artifact()))));
             sync(unfinished);
             delete(directory);
             Files.move(unfinished, directory, StandardCopyOption.ATOMIC_MOVE);

@@ -35,7 +35,10 @@ public record MountTable(List<Mount> mounts) {
             int dash = fields.indexOf("-");
             if (dash > 4 && fields.size() > dash + 2) {
                 mounts.add(new Mount(
-                        fields.get(2), Path.of(unescape(fields.get(4))), fields.get(dash + 1), unescape(fields.get(dash + 2))));
+                        fields.get(2),
+                        Path.of(unescape(fields.get(4))),
+                        fields.get(dash + 1),
+                        unescape(fields.get(dash + 2))));
             }
         }
         return new MountTable(List.copyOf(mounts));

@@ -99,8 +99,7 @@ public final class ErofsDriver implements MountDriver {
      *
      * @param reason why this driver was chosen
      */
-    public static ErofsDriver start(ErofsSettings settings, MeterRegistry registry, String reason)
-            throws MountFailed {
+    public static ErofsDriver start(ErofsSettings settings, MeterRegistry registry, String reason) throws MountFailed {
         try {
             return startOrThrow(settings, registry, reason);
         } catch (IOException e) {
@@ -108,8 +107,8 @@ public final class ErofsDriver implements MountDriver {
         }
     }
 
-    private static ErofsDriver startOrThrow(
-            ErofsSettings settings, MeterRegistry registry, String reason) throws IOException {
+    private static ErofsDriver startOrThrow(ErofsSettings settings, MeterRegistry registry, String reason)
+            throws IOException {
         Files.createDirectories(settings.mounts());
         var table = DeviceTable.open(settings.deviceTable());
         var files = new DeviceFiles();
@@ -141,11 +140,7 @@ public final class ErofsDriver implements MountDriver {
     }
 
     private static @org.jspecify.annotations.Nullable FlatFuse takeOver(
-            ErofsSettings settings,
-            DeviceFiles files,
-            FuseMetrics metrics,
-            HeldDescriptors holder,
-            String session)
+            ErofsSettings settings, DeviceFiles files, FuseMetrics metrics, HeldDescriptors holder, String session)
             throws IOException {
         var descriptor = holder.get(session);
         if (descriptor.isEmpty()) {
@@ -156,8 +151,7 @@ public final class ErofsDriver implements MountDriver {
             holder.drop(session);
             return null;
         }
-        var fuse = FlatFuse.takeOver(
-                settings.devices(), descriptor.getAsInt(), files, metrics, settings.threads());
+        var fuse = FlatFuse.takeOver(settings.devices(), descriptor.getAsInt(), files, metrics, settings.threads());
         if (Mounts.isAlive(settings.devices())) {
             return fuse;
         }

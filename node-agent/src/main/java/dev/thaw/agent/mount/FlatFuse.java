@@ -37,8 +37,7 @@ final class FlatFuse {
     }
 
     /** Mounts anew. */
-    static FlatFuse mount(Path point, DeviceFiles files, FuseMetrics metrics, int threads)
-            throws IOException {
+    static FlatFuse mount(Path point, DeviceFiles files, FuseMetrics metrics, int threads) throws IOException {
         Mounts.detachAll(point);
         Files.createDirectories(point);
         int session = Libc.open(FUSE, Libc.O_RDWR);
@@ -58,8 +57,7 @@ final class FlatFuse {
     }
 
     /** Goes on with a session that another process began: what that one left unanswered comes again. */
-    static FlatFuse takeOver(
-            Path point, int session, DeviceFiles files, FuseMetrics metrics, int threads)
+    static FlatFuse takeOver(Path point, int session, DeviceFiles files, FuseMetrics metrics, int threads)
             throws IOException {
         var served = new FlatFuse(point, session, true, serve(session, files, metrics, threads));
         try (var arena = Arena.ofConfined()) {
@@ -84,8 +82,7 @@ final class FlatFuse {
                 .isPresent();
     }
 
-    private static List<Thread> serve(
-            int session, DeviceFiles files, FuseMetrics metrics, int count) {
+    private static List<Thread> serve(int session, DeviceFiles files, FuseMetrics metrics, int count) {
         var threads = new ArrayList<Thread>();
         for (int i = 0; i < count; i++) {
             var server = new FlatFuseServer(session, files, metrics);

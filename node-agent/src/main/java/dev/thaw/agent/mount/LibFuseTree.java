@@ -31,7 +31,8 @@ import ru.serce.jnrfuse.FuseStubFS;
  * as strings, and a name that is no UTF-8 would be lost; and it makes objects for each call. So the operations are put into its
  * table as functions of our own, which get the bytes as they are and write straight into libfuse's memory.
  */
-// Pointers that libfuse hands over have no size; operations are found by their names, with the parameters that libfuse gives.
+// Pointers that libfuse hands over have no size; operations are found by their names, with the parameters that libfuse
+// gives.
 @SuppressWarnings({"restricted", "UnusedMethod", "UnusedVariable"})
 final class LibFuseTree extends FuseStubFS {
     private static final Logger LOG = LoggerFactory.getLogger(LibFuseTree.class);

@@ -9,6 +9,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -40,8 +41,7 @@ final class DiskChunkStoreTest {
     }
 
     private CachedBlob open(long maxBytes) throws IOException {
-        store = new DiskChunkStore(
-                new CacheSettings(directory, maxBytes, 0.9, 0.5, Duration.ofHours(1)), meters);
+        store = new DiskChunkStore(new CacheSettings(directory, maxBytes, 0.9, 0.5, Duration.ofHours(1)), meters);
         return store.acquire(BLOB, layout.sizeBytes(), layout);
     }
 
@@ -84,7 +84,7 @@ final class DiskChunkStoreTest {
     private static long allocated(Path file) throws IOException {
         try {
             var process = new ProcessBuilder("stat", "-c", "%b", file.toString()).start();
-            return Long.parseLong(new String(process.getInputStream().readAllBytes()).strip()) * 512;
+            return Long.parseLong(new String(process.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip()) * 512;
         } catch (NumberFormatException e) {
             throw new IOException(e);
         }
@@ -107,7 +107,8 @@ final class DiskChunkStoreTest {
 
         var again = open();
 
-        assertThat(read(again, 7L * FakeLayout.CHUNK_BYTES, 10)).isEqualTo(layout.device(7L * FakeLayout.CHUNK_BYTES, 10));
+        assertThat(read(again, 7L * FakeLayout.CHUNK_BYTES, 10))
+                .isEqualTo(layout.device(7L * FakeLayout.CHUNK_BYTES, 10));
         assertThat(store.usedBytes()).isEqualTo(layout.footprint(7));
     }
 
@@ -300,6 +301,7 @@ final class DiskChunkStoreTest {
         }
     }
 
+    @SuppressWarnings("ArrayRecordComponent") // passed on, never compared
     private record FilesOnDisk(byte[] data, byte[] presence) {}
 
     private FilesOnDisk copyOfFiles() throws IOException {

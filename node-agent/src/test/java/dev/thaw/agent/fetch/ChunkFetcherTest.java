@@ -128,11 +128,12 @@ final class ChunkFetcherTest {
 
         assertThat(read(lazy, 0, 10 * CHUNK)).isEqualTo(blob.device(0, 10 * CHUNK));
 
-        assertThat(blob.requests).hasSizeGreaterThan(2).allSatisfy(request -> assertThat(
-                        blob.storedOffset(request.lastChunk())
+        assertThat(blob.requests)
+                .hasSizeGreaterThan(2)
+                .allSatisfy(request -> assertThat(blob.storedOffset(request.lastChunk())
                                 + blob.storedLength(request.lastChunk())
                                 - blob.storedOffset(request.firstChunk()))
-                .isLessThanOrEqualTo(3L * CHUNK));
+                        .isLessThanOrEqualTo(3L * CHUNK));
     }
 
     @Test
@@ -167,8 +168,9 @@ final class ChunkFetcherTest {
             readChunk(lazy, chunk);
         }
 
-        assertThat(blob.requests).hasSize(6).allSatisfy(request -> assertThat(request.firstChunk())
-                .isEqualTo(request.lastChunk()));
+        assertThat(blob.requests)
+                .hasSize(6)
+                .allSatisfy(request -> assertThat(request.firstChunk()).isEqualTo(request.lastChunk()));
         assertThat(traffic.bytes(FetchReason.AHEAD)).isZero();
     }
 
@@ -230,7 +232,9 @@ final class ChunkFetcherTest {
         var lazy = open(OnFailure.ERROR);
         blob.failures.set(1000);
 
-        assertThatThrownBy(() -> readChunk(lazy, 5)).isInstanceOf(ReadFailed.class).hasMessageContaining("503");
+        assertThatThrownBy(() -> readChunk(lazy, 5))
+                .isInstanceOf(ReadFailed.class)
+                .hasMessageContaining("503");
 
         assertThat(time.sleeps.stream().mapToLong(Duration::toMillis).sum()).isBetween(25_000L, 36_000L);
         blob.failures.set(0);
@@ -263,7 +267,9 @@ final class ChunkFetcherTest {
         var lazy = open(OnFailure.BLOCK);
         blob.corruptions.set(2);
 
-        assertThatThrownBy(() -> readChunk(lazy, 5)).isInstanceOf(ReadFailed.class).hasMessageContaining("corrupt");
+        assertThatThrownBy(() -> readChunk(lazy, 5))
+                .isInstanceOf(ReadFailed.class)
+                .hasMessageContaining("corrupt");
 
         assertThat(blob.requests).hasSize(2);
         assertThat(meters.get("thaw.fetch.corrupt.chunks").counter().count()).isEqualTo(2);
@@ -326,7 +332,8 @@ final class ChunkFetcherTest {
             await().until(() -> lazy.cachedBytes() == lazy.totalBytes());
         }
 
-        assertThat(time.nanos() - before).isGreaterThanOrEqualTo(Duration.ofSeconds(5).toNanos());
+        assertThat(time.nanos() - before)
+                .isGreaterThanOrEqualTo(Duration.ofSeconds(5).toNanos());
     }
 
     @Test

@@ -137,14 +137,14 @@ abstract class MountContract {
             for (int reader = 0; reader < 6; reader++) {
                 var random = new SplittableRandom(reader);
                 Callable<Boolean> reading = () -> {
-                    try (var file = new RandomAccessFile(root.resolve("data/big").toFile(), "r")) {
+                    try (var file =
+                            new RandomAccessFile(root.resolve("data/big").toFile(), "r")) {
                         for (int i = 0; i < 200; i++) {
                             int offset = random.nextInt(content.length - 1);
                             var part = new byte[Math.min(random.nextInt(1, 200_000), content.length - offset)];
                             file.seek(offset);
                             file.readFully(part);
-                            if (!Arrays.equals(
-                                    part, Arrays.copyOfRange(content, offset, offset + part.length))) {
+                            if (!Arrays.equals(part, Arrays.copyOfRange(content, offset, offset + part.length))) {
                                 return false;
                             }
                         }
@@ -192,7 +192,8 @@ abstract class MountContract {
         var root = store.mount(image.artifact());
         registry.tamper(Integer.MAX_VALUE, "/blobs/sha256:" + image.blobs().get(1));
 
-        assertThatThrownBy(() -> Files.readAllBytes(root.resolve("data/small-9"))).isInstanceOf(IOException.class);
+        assertThatThrownBy(() -> Files.readAllBytes(root.resolve("data/small-9")))
+                .isInstanceOf(IOException.class);
         assertThat(Files.readString(root.resolve("etc/passwd"))).startsWith("root:");
     }
 
@@ -243,11 +244,13 @@ abstract class MountContract {
 
         store.release(image.artifact());
 
-        await().atMost(30, TimeUnit.SECONDS).until(() -> MountTable.read().at(root).isEmpty());
+        await().atMost(30, TimeUnit.SECONDS)
+                .until(() -> MountTable.read().at(root).isEmpty());
         reading.join(20_000);
         assertThat(reading.isAlive()).isFalse();
         await().atMost(20, TimeUnit.SECONDS)
-                .until(() -> !Files.exists(temp.resolve("agent/images/" + image.artifact().hex())));
+                .until(() -> !Files.exists(
+                        temp.resolve("agent/images/" + image.artifact().hex())));
         try (var left = Files.list(temp.resolve("cache"))) {
             assertThat(left).isEmpty();
         }
@@ -320,8 +323,7 @@ abstract class MountContract {
     @Test
     void imagesThatShareALayerShareItsChunks() throws Exception {
         var one = publish(BackgroundFetch.NEVER);
-        var other = SampleImage.publish(
-                registry, temp.resolve("work"), BackgroundFetch.NEVER, List.of(), 2);
+        var other = SampleImage.publish(registry, temp.resolve("work"), BackgroundFetch.NEVER, List.of(), 2);
         table.put(other.artifact(), other.entry());
         assertThat(other.blobs().getFirst()).isEqualTo(one.blobs().getFirst());
         var store = store(OnFailure.ERROR, Duration.ofSeconds(10));
@@ -335,7 +337,8 @@ abstract class MountContract {
 
         assertThat(registry.requests("GET", one.blobs().getFirst())).isEmpty();
         store.release(one.artifact());
-        await().atMost(20, TimeUnit.SECONDS).until(() -> MountTable.read().at(first).isEmpty());
+        await().atMost(20, TimeUnit.SECONDS)
+                .until(() -> MountTable.read().at(first).isEmpty());
         MountedTree.assertEquals(second, other);
     }
 

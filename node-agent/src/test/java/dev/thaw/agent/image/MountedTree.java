@@ -22,6 +22,7 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /** Looks at a mounted tree by find(1), stat(1) and sha256sum(1): Java's paths cannot hold names that are no UTF-8. */
+@SuppressWarnings("restricted") // the JDK reads only attributes of the user namespace
 final class MountedTree {
     private static final MethodHandle GETXATTR = Linker.nativeLinker()
             .downcallHandle(
@@ -60,14 +61,13 @@ final class MountedTree {
     }
 
     private static String describe(Expected file, String mtime) {
-        var type =
-                switch (file.type()) {
-                    case Inode.TYPE_DIRECTORY -> "d";
-                    case Inode.TYPE_REGULAR -> "f";
-                    case Inode.TYPE_SYMLINK -> "l";
-                    case Inode.TYPE_CHARACTER_DEVICE -> "c";
-                    default -> "p";
-                };
+        var type = switch (file.type()) {
+            case Inode.TYPE_DIRECTORY -> "d";
+            case Inode.TYPE_REGULAR -> "f";
+            case Inode.TYPE_SYMLINK -> "l";
+            case Inode.TYPE_CHARACTER_DEVICE -> "c";
+            default -> "p";
+        };
         var size = type.equals("f") ? Integer.toString(file.content().length) : "";
         var links = type.equals("d") ? "" : Integer.toString(file.nlink());
         return "%s %o %d:%d %s %s %s %s"
@@ -76,7 +76,13 @@ final class MountedTree {
 
     private static Map<String, String> listing(Path root) throws Exception {
         var found = new TreeMap<String, String>();
-        var fields = run("find", root.toString(), "-mindepth", "1", "-printf", "%P\\0%y\\0%m\\0%U:%G\\0%T@\\0%l\\0%s\\0%n\\0")
+        var fields = run(
+                        "find",
+                        root.toString(),
+                        "-mindepth",
+                        "1",
+                        "-printf",
+                        "%P\\0%y\\0%m\\0%U:%G\\0%T@\\0%l\\0%s\\0%n\\0")
                 .split("\0", -1);
         for (int i = 0; i + 7 < fields.length; i += 8) {
             var type = fields[i + 1];
@@ -92,7 +98,8 @@ final class MountedTree {
 
     private static Map<String, String> sums(Path root) throws Exception {
         var found = new TreeMap<String, String>();
-        for (var line : run("find", root.toString(), "-type", "f", "-exec", "sha256sum", "-z", "{}", "+").split("\0")) {
+        for (var line : run("find", root.toString(), "-type", "f", "-exec", "sha256sum", "-z", "{}", "+")
+                .split("\0", 0)) {
             found.put(line.substring(66 + root.toString().length() + 1), line.substring(0, 64));
         }
         return found;

@@ -36,8 +36,17 @@ final class SampleImage {
     private static final int MTIME_NANOS = 123_456_789;
 
     /** What the mounted file must be; {@code target} of a symlink, {@code content} of a regular file. */
+    @SuppressWarnings("ArrayRecordComponent") // looked at part by part, never compared
     record Expected(
-            int type, int mode, int uid, int gid, byte[] content, String target, int nlink, int rdev, List<Xattr> xattrs) {}
+            int type,
+            int mode,
+            int uid,
+            int gid,
+            byte[] content,
+            String target,
+            int nlink,
+            int rdev,
+            List<Xattr> xattrs) {}
 
     private final Map<String, Expected> tree = new TreeMap<>();
     private final List<String> blobs = new ArrayList<>();
@@ -96,9 +105,17 @@ final class SampleImage {
         lower.directory("tmp", 01777);
         lower.file("etc/passwd", 0644, 0, 0, "root:x:0:0::/:/bin/sh\n".getBytes(StandardCharsets.US_ASCII), List.of());
         lower.file("etc/group", 0644, 0, 0, "root:x:0:\n".getBytes(StandardCharsets.US_ASCII), List.of());
-        lower.file("usr/bin/tool", 04755, 0, 0, random(7, 300_000), List.of(
-                Xattr.of("security.capability", new byte[] {1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}),
-                Xattr.of("user.note", "hello".getBytes(StandardCharsets.US_ASCII))));
+        lower.file(
+                "usr/bin/tool",
+                04755,
+                0,
+                0,
+                random(7, 300_000),
+                List.of(
+                        Xattr.of(
+                                "security.capability",
+                                new byte[] {1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}),
+                        Xattr.of("user.note", "hello".getBytes(StandardCharsets.US_ASCII))));
         lower.file("gone", 0644, 0, 0, random(8, 100_000), List.of());
         lower.symlink("bin", "usr/bin");
         lower.device("null", Inode.TYPE_CHARACTER_DEVICE, 1, 3);
@@ -131,9 +148,7 @@ final class SampleImage {
                         REPOSITORY, "application/vnd.oci.image.layer.v1.tar+gzip", tarGz(Files.readAllBytes(merged)))
                 .withAnnotation("containerd.io/snapshot/nydus-bootstrap", "true");
         var config = registry.addBlob(
-                REPOSITORY,
-                "application/vnd.nydus.image.config.v1+json",
-                "{}".getBytes(StandardCharsets.US_ASCII));
+                REPOSITORY, "application/vnd.nydus.image.config.v1+json", "{}".getBytes(StandardCharsets.US_ASCII));
         var manifest = manifest(config, List.of(first.descriptor, second.descriptor, bootstrapLayer));
         var artifact = registry.addManifest(REPOSITORY, null, MediaTypes.OCI_MANIFEST, manifest);
         var sample = new SampleImage(new ImageEntry(
@@ -160,16 +175,16 @@ final class SampleImage {
         return """
                 {"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",\
                 "artifactType":"application/vnd.nydus.image.manifest.v1+json","config":%s,"layers":[%s],\
-                "annotations":{"thaw.dev/layers":"2","thaw.dev/mode":"Convert","thaw.dev/format":"1"}}"""
-                .formatted(json(config), text)
-                .getBytes(StandardCharsets.UTF_8);
+                "annotations":{"thaw.dev/layers":"2","thaw.dev/mode":"Convert","thaw.dev/format":"1"}}""".formatted(json(config), text).getBytes(StandardCharsets.UTF_8);
     }
 
     private static String json(Descriptor descriptor) {
         var annotations = new StringBuilder();
-        descriptor.annotations().forEach((key, value) -> annotations
-                .append(annotations.isEmpty() ? "" : ",")
-                .append("\"%s\":\"%s\"".formatted(key, value)));
+        descriptor
+                .annotations()
+                .forEach((key, value) -> annotations
+                        .append(annotations.isEmpty() ? "" : ",")
+                        .append("\"%s\":\"%s\"".formatted(key, value)));
         return "{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%d,\"annotations\":{%s}}"
                 .formatted(descriptor.mediaType(), descriptor.digest(), descriptor.sizeBytes(), annotations);
     }
@@ -245,16 +260,13 @@ final class SampleImage {
         void device(String path, int type, int major, int minor) throws IOException {
             var kind = type == Inode.TYPE_FIFO ? LayerEntry.Kind.FIFO : LayerEntry.Kind.CHARACTER_DEVICE;
             add(path, kind, 0666, 0, 0, new byte[0], "", major, minor, List.of());
-            tree.put(
-                    path,
-                    new Expected(type, 0666, 0, 0, new byte[0], "", 1, Inode.rdev(major, minor), List.of()));
+            tree.put(path, new Expected(type, 0666, 0, 0, new byte[0], "", 1, Inode.rdev(major, minor), List.of()));
         }
 
         void hardLink(String path, String target) throws IOException {
             add(path, LayerEntry.Kind.HARD_LINK, 0, 0, 0, new byte[0], target, 0, 0, List.of());
             var file = tree.get(target);
-            var linked = new Expected(
-                    file.type, file.mode, file.uid, file.gid, file.content, "", 2, 0, file.xattrs);
+            var linked = new Expected(file.type, file.mode, file.uid, file.gid, file.content, "", 2, 0, file.xattrs);
             tree.put(target, linked);
             tree.put(path, linked);
         }
@@ -298,8 +310,7 @@ final class SampleImage {
             var written = writer.finish(bootstrap);
             writer.close();
             var content = blob.toByteArray();
-            var descriptor = registry.addBlob(
-                    REPOSITORY, "application/vnd.oci.image.layer.nydus.blob.v1", content);
+            var descriptor = registry.addBlob(REPOSITORY, "application/vnd.oci.image.layer.nydus.blob.v1", content);
             if (!descriptor.digest().hex().equals(written.digest())) {
                 throw new IllegalStateException("the writer names another digest than its bytes have");
             }

@@ -19,13 +19,15 @@ final class MountTableTest {
     void readsPointTypeSourceAndConnection() {
         var mount = table.at(Path.of("/var/lib/thaw/devices")).orElseThrow();
 
-        assertThat(mount).isEqualTo(new MountTable.Mount("0:40", Path.of("/var/lib/thaw/devices"), "fuse.thaw", "thaw"));
+        assertThat(mount)
+                .isEqualTo(new MountTable.Mount("0:40", Path.of("/var/lib/thaw/devices"), "fuse.thaw", "thaw"));
         assertThat(mount.minor()).isEqualTo(40);
     }
 
     @Test
     void theNewestOfStackedMountsIsTheOneThatIsSeen() {
-        assertThat(table.at(Path.of("/var/lib/thaw/mounts/a b")).orElseThrow().source()).isEqualTo("other");
+        assertThat(table.at(Path.of("/var/lib/thaw/mounts/a b")).orElseThrow().source())
+                .isEqualTo("other");
     }
 
     @Test

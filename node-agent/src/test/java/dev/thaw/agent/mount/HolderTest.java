@@ -55,8 +55,7 @@ final class HolderTest {
             long n = Libc.pread(descriptor, buffer, 100, 0);
             return n < 0
                     ? "error " + n
-                    : new String(
-                            buffer.asSlice(0, n).toArray(ValueLayout.JAVA_BYTE), StandardCharsets.US_ASCII);
+                    : new String(buffer.asSlice(0, n).toArray(ValueLayout.JAVA_BYTE), StandardCharsets.US_ASCII);
         }
     }
 
@@ -94,14 +93,17 @@ final class HolderTest {
 
     @Test
     void onlyItsOwnerMaySpeakToIt() throws IOException {
-        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(socket))).isEqualTo("rw-------");
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(socket)))
+                .isEqualTo("rw-------");
     }
 
     @Test
     void aSecondHolderDoesNotPushTheFirstAside() throws IOException {
         held.put("name", descriptorOf("one"));
 
-        assertThatThrownBy(() -> Holder.listen(socket)).isInstanceOf(IOException.class).hasMessageContaining("already");
+        assertThatThrownBy(() -> Holder.listen(socket))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("already");
 
         assertThat(held.get("name")).isPresent();
     }
