@@ -304,7 +304,6 @@ public final class Converter {
                 upload.commit(layer.digest());
             }
         }
-        progress.advance(layer.sizeBytes());
         return layer;
     }
 

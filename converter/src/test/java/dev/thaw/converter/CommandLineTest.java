@@ -32,8 +32,7 @@ class CommandLineTest {
     @BeforeEach
     void start() {
         registry = FakeRegistry.start();
-        SourceFixture.addImage(
-                registry, "team/app", "1.0", SourceFixture.sampleLayers(new Platform("linux", "amd64")));
+        SourceFixture.addImage(registry, "team/app", "1.0", SourceFixture.sampleLayers(new Platform("linux", "amd64")));
         image = registry.host() + "/team/app:1.0";
     }
 
@@ -82,7 +81,8 @@ class CommandLineTest {
         assertThat(errors().lines()).allSatisfy(line -> assertThat(line).startsWith("{\"progress\":{\"phase\":"));
         assertThat(work).isEmptyDirectory();
 
-        assertThat(run("inspect", image + "-thaw", "--plain-http", registry.host())).isZero();
+        assertThat(run("inspect", image + "-thaw", "--plain-http", registry.host()))
+                .isZero();
         assertThat(out.toString(StandardCharsets.UTF_8))
                 .contains("linux/amd64: Convert")
                 .contains("layers: 3")
@@ -146,13 +146,10 @@ class CommandLineTest {
         var pair = Base64.getEncoder().encodeToString("user:secret".getBytes(StandardCharsets.UTF_8));
         Files.writeString(config, "{\"auths\":{\"" + registry.host() + "\":{\"auth\":\"" + pair + "\"}}}");
 
-        assertThat(run("convert", "--source=" + image, "--plain-http=" + registry.host())).isEqualTo(1);
+        assertThat(run("convert", "--source=" + image, "--plain-http=" + registry.host()))
+                .isEqualTo(1);
         assertThat(answer().path("error").path("reason").asText()).isEqualTo("SourceUnauthorized");
-        assertThat(run(
-                        "convert",
-                        "--source=" + image,
-                        "--plain-http=" + registry.host(),
-                        "--pull-config=" + config))
+        assertThat(run("convert", "--source=" + image, "--plain-http=" + registry.host(), "--pull-config=" + config))
                 .as(errors())
                 .isZero();
         assertThat(errors()).doesNotContain("secret");
@@ -183,8 +180,7 @@ class CommandLineTest {
     void theDefaultTagFollowsTheSource() {
         var reference = Reference.parse(registry.host() + "/team/app@sha256:" + "ab".repeat(32));
 
-        assertThat(ConversionRequest.defaultTarget(Reference.parse(image)))
-                .hasToString(image + "-thaw");
+        assertThat(ConversionRequest.defaultTarget(Reference.parse(image))).hasToString(image + "-thaw");
         assertThat(ConversionRequest.defaultTarget(reference).tag()).isEqualTo("sha256-abababababab-thaw");
     }
 }

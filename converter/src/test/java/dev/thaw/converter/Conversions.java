@@ -49,18 +49,22 @@ final class Conversions implements AutoCloseable {
     }
 
     ConversionResult run(ConversionRequest request, StopSignal stop) throws ConversionException {
+        return run(request, stop, Progress.silent());
+    }
+
+    ConversionResult run(ConversionRequest request, StopSignal stop, Progress progress) throws ConversionException {
         var traffic = new Traffic();
         return new Converter(
                         new Repository(client, request.source(), Side.SOURCE, traffic),
                         new Repository(client, request.target(), Side.TARGET, traffic),
                         traffic,
-                        Progress.silent(),
+                        progress,
                         stop)
                 .convert(request);
     }
 
     ConversionRequest request(Reference source) {
-        return request(source, ConversionRequest.defaultTarget(source), List.of(), true, 2);
+        return request(source, ConversionRequest.defaultTarget(source), List.of(), true, 1);
     }
 
     ConversionRequest request(

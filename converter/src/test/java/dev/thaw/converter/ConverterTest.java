@@ -2,15 +2,23 @@ package dev.thaw.converter;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.thaw.converter.ConversionRequest.Mode;
 import dev.thaw.converter.SourceFixture.Layer;
 import dev.thaw.converter.publish.LazyDocuments;
 import dev.thaw.converter.publish.LazyNames;
+import dev.thaw.converter.published.BootstrapLayer;
+import dev.thaw.converter.registry.Repository;
+import dev.thaw.converter.registry.Repository.Side;
+import dev.thaw.converter.registry.Traffic;
 import dev.thaw.converter.report.ConversionException;
 import dev.thaw.converter.report.ConversionResult;
 import dev.thaw.converter.report.FailureReason;
+import dev.thaw.converter.report.Phase;
+import dev.thaw.converter.report.Progress;
 import dev.thaw.converter.report.StopSignal;
 import dev.thaw.converter.tar.TarFile;
 import dev.thaw.oci.Credential;
@@ -31,6 +39,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -70,8 +80,8 @@ class ConverterTest {
     }
 
     private ImageIndex published(ConversionResult result) {
-        return (ImageIndex) Document.parse(
-                registry.manifest(REPOSITORY, result.tag()).orElseThrow(), MediaTypes.OCI_INDEX);
+        return (ImageIndex)
+                Document.parse(registry.manifest(REPOSITORY, result.tag()).orElseThrow(), MediaTypes.OCI_INDEX);
     }
 
     private ImageManifest manifest(Descriptor descriptor) {
@@ -88,7 +98,9 @@ class ConverterTest {
                 .isInstanceOfSatisfying(
                         ConversionException.class, e -> assertThat(e.reason()).isEqualTo(reason))
                 .hasMessageContaining(message);
-        assertThat(registry.manifest(REPOSITORY, "1.0-thaw")).as("the target's tag").isEmpty();
+        assertThat(registry.manifest(REPOSITORY, "1.0-thaw"))
+                .as("the target's tag")
+                .isEmpty();
     }
 
     @Test
@@ -103,10 +115,18 @@ class ConverterTest {
         assertThat(result.tag()).isEqualTo("1.0-thaw");
         var platform = result.platforms().getFirst();
         assertThat(platform.layers()).isEqualTo(3);
-        assertThat(platform.contentBytes()).isEqualTo(20_000 + 20_000 + 5000 + "root".length() + "the implied parent keeps 1777".length() + "new".length());
+        assertThat(platform.contentBytes())
+                .isEqualTo(20_000
+                        + 20_000
+                        + 5000
+                        + "root".length()
+                        + "the implied parent keeps 1777".length()
+                        + "new".length());
         assertThat(platform.duplicateBytes()).isZero();
         assertThat(platform.sourceBytes())
-                .isEqualTo(manifest.layers().stream().mapToLong(Descriptor::sizeBytes).sum());
+                .isEqualTo(manifest.layers().stream()
+                        .mapToLong(Descriptor::sizeBytes)
+                        .sum());
     }
 
     @Test
@@ -159,7 +179,8 @@ class ConverterTest {
     void theConfigurationIsTheSourcesWithLabelAndMarker() throws Exception {
         var manifest = addSample();
         var json = new ObjectMapper();
-        var before = json.readTree(registry.blob(REPOSITORY, manifest.config().digest()).orElseThrow());
+        var before = json.readTree(
+                registry.blob(REPOSITORY, manifest.config().digest()).orElseThrow());
 
         var lazy = manifest(published(conversions.run(source)).manifests().getFirst());
         var bytes = registry.blob(REPOSITORY, lazy.config().digest()).orElseThrow();
@@ -168,7 +189,8 @@ class ConverterTest {
         assertThat(after.path("config").path("Labels").path("thaw.dev/source").asText())
                 .isEqualTo(manifest.digest().toString());
         assertThat(after.path("config").path("Labels").path("a").asText()).isEqualTo("b");
-        assertThat(after.path("config").path("Env")).isEqualTo(before.path("config").path("Env"));
+        assertThat(after.path("config").path("Env"))
+                .isEqualTo(before.path("config").path("Env"));
         assertThat(after.path("rootfs").path("diff_ids")).hasSize(4);
         for (var i = 0; i < 3; i++) {
             assertThat(after.path("rootfs").path("diff_ids").path(i + 1))
@@ -208,8 +230,8 @@ class ConverterTest {
     private void addIndex() {
         var entries = new ArrayList<Descriptor>();
         for (var platform : List.of(AMD64, ARM64, new Platform("windows", "amd64"))) {
-            var image = SourceFixture.addImage(
-                    registry, REPOSITORY, null, platform, SourceFixture.sampleLayers(platform));
+            var image =
+                    SourceFixture.addImage(registry, REPOSITORY, null, platform, SourceFixture.sampleLayers(platform));
             entries.add(image.descriptor().withPlatform(platform));
         }
         entries.add(entries.getFirst()
@@ -343,15 +365,7 @@ class ConverterTest {
         addIndex();
         var one = conversions.run(conversions.request(source, source.withTag("one"), List.of(), true, 1));
         var request = new ConversionRequest(
-                source,
-                source.withTag("four"),
-                List.of(),
-                Conversions.SMALL_CHUNKS,
-                Mode.Auto,
-                false,
-                true,
-                4,
-                work);
+                source, source.withTag("four"), List.of(), Conversions.SMALL_CHUNKS, Mode.Auto, false, true, 4, work);
 
         var four = conversions.run(request);
 
@@ -379,8 +393,8 @@ class ConverterTest {
         addSample();
         var target = registry.repository("other/place").withTag("lazy");
         conversions.run(conversions.request(source, target, List.of(), false, 2));
-        assertThat(registry.requests("POST", "other/place")).anyMatch(seen -> String.valueOf(seen.query())
-                .contains("mount="));
+        assertThat(registry.requests("POST", "other/place"))
+                .anyMatch(seen -> String.valueOf(seen.query()).contains("mount="));
     }
 
     // --- verification
@@ -412,8 +426,10 @@ class ConverterTest {
 
     @Test
     void verificationCatchesAWrongMode() throws Exception {
-        var right = SourceFixture.gzip(new TarFile().mode(0644).file("f", "same").bytes());
-        var wrong = SourceFixture.gzip(new TarFile().mode(0755).file("f", "same").bytes());
+        var right =
+                SourceFixture.gzip(new TarFile().mode(0644).file("f", "same").bytes());
+        var wrong =
+                SourceFixture.gzip(new TarFile().mode(0755).file("f", "same").bytes());
         SourceFixture.addImage(registry, REPOSITORY, "other", List.of(wrong));
         var other = conversions.run(source.withTag("other"));
         SourceFixture.addImage(registry, REPOSITORY, "1.0", List.of(right));
@@ -502,8 +518,7 @@ class ConverterTest {
     @Test
     void findsATruncatedLayer() {
         var good = SourceFixture.sampleLayers(AMD64).getFirst();
-        var cut = new Layer(
-                good.mediaType(), Arrays.copyOf(good.stored(), good.stored().length / 2), good.diffId());
+        var cut = new Layer(good.mediaType(), Arrays.copyOf(good.stored(), good.stored().length / 2), good.diffId());
         SourceFixture.addImage(registry, REPOSITORY, "1.0", List.of(cut));
 
         assertFails(FailureReason.CorruptLayer, "cannot be unpacked");
@@ -560,10 +575,60 @@ class ConverterTest {
 
         assertThatThrownBy(() -> conversions.run(conversions.request(source), stop))
                 .isInstanceOfSatisfying(
-                        ConversionException.class,
-                        e -> assertThat(e.reason()).isEqualTo(FailureReason.Internal))
+                        ConversionException.class, e -> assertThat(e.reason()).isEqualTo(FailureReason.Internal))
                 .hasMessageContaining("stopped by SIGTERM");
         assertThat(registry.manifest(REPOSITORY, "1.0-thaw")).isEmpty();
+    }
+
+    @Test
+    void stopsInTheMiddleOfALayerAndTakesItsUploadBack() {
+        var layer = SourceFixture.gzip(
+                new TarFile().file("noise", SourceFixture.noise(1, 3_000_000)).bytes());
+        SourceFixture.addImage(registry, REPOSITORY, "1.0", List.of(layer));
+        var stop = new StopSignal();
+        stop.watch(Thread.currentThread());
+        var uploadsThen = new AtomicInteger();
+        var stopper = new Progress() {
+            @Override
+            public void begin(Phase phase, long bytesTotal) {}
+
+            @Override
+            public void advance(long bytes) {
+                uploadsThen.set(registry.openUploads());
+                if (uploadsThen.get() > 0) {
+                    stop.stop("a test");
+                }
+            }
+
+            @Override
+            public void say(String sentence) {}
+        };
+
+        assertThatThrownBy(() -> conversions.run(conversions.request(source), stop, stopper))
+                .hasMessageContaining("stopped by a test");
+
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(uploadsThen).hasPositiveValue();
+        assertThat(registry.openUploads()).isZero();
+    }
+
+    @Test
+    void saysThatTheDiskIsFull() throws Exception {
+        var full = Path.of("/dev/full"); // Linux' file that takes nothing
+        assumeTrue(Files.exists(full));
+        addSample();
+        var index = published(conversions.run(source));
+        var blob = manifest(index.manifests().getLast()).layers().getFirst();
+        var bootstrap = manifest(index.manifests().getLast()).layers().getLast();
+        var repository = new Repository(conversions.client(), source, Side.TARGET, new Traffic());
+
+        for (var failing : List.<ThrowingCallable>of(
+                () -> InlinedBootstrap.fetch(repository, blob, full),
+                () -> BootstrapLayer.fetch(repository, bootstrap, full))) {
+            assertThat(ConversionException.of(catchThrowable(failing)))
+                    .satisfies(e -> assertThat(e.reason()).isEqualTo(FailureReason.DiskFull))
+                    .hasMessageContaining("--work");
+        }
     }
 
     @Test

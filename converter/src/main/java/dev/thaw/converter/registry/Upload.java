@@ -43,7 +43,15 @@ public final class Upload extends OutputStream {
     public void close() throws IOException {
         if (!isCommitted) {
             isCommitted = true;
-            upload.abort();
+            // Who is interrupted is told to end, and this is part of ending: the request must still go out.
+            var wasInterrupted = Thread.interrupted();
+            try {
+                upload.abort();
+            } finally {
+                if (wasInterrupted) {
+                    Thread.currentThread().interrupt();
+                }
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ import java.util.Locale;
 public enum Phase {
     /** Source layers become blobs; bytes are compressed source bytes. */
     CONVERT,
-    /** Bootstraps, manifests and the index are pushed; bytes are theirs. */
+    /** Bootstraps, manifests and the index are pushed; they are small and not counted. */
     PUBLISH,
     /** Source and published image are read again and compared; bytes are compressed bytes of both. */
     VERIFY;

@@ -79,8 +79,7 @@ class LayerReaderTest {
                         .symlink("back", "usr/../usr/./lib")
                         .file("back/y", "")
                         .symlink("lib", "elsewhere")))
-                .containsExactly(
-                        "usr/lib", "lib", "usr/lib/x", "out", "etc/passwd", "back", "usr/lib/y", "lib");
+                .containsExactly("usr/lib", "lib", "usr/lib/x", "out", "etc/passwd", "back", "usr/lib/y", "lib");
     }
 
     @Test
@@ -91,8 +90,7 @@ class LayerReaderTest {
 
     @Test
     void refusesAPathThroughAFile() {
-        assertFails(
-                new TarFile().file("a", "").file("a/b", ""), FailureReason.UnsafeLayer, "is not a directory");
+        assertFails(new TarFile().file("a", "").file("a/b", ""), FailureReason.UnsafeLayer, "is not a directory");
     }
 
     @Test
@@ -136,7 +134,8 @@ class LayerReaderTest {
 
     @Test
     void tellsWhiteoutsFromFiles() throws IOException {
-        var items = read(new TarFile().file("a/.wh.b", "").file("a/.wh..wh..opq", "").file(".wh..wh.plnk", ""));
+        var items = read(
+                new TarFile().file("a/.wh.b", "").file("a/.wh..wh..opq", "").file(".wh..wh.plnk", ""));
 
         assertThat(items.stream().filter(item -> !item.isImplied()).map(LayerItem::kind))
                 .containsExactly(Kind.WHITEOUT, Kind.OPAQUE, Kind.WHITEOUT);
@@ -184,8 +183,13 @@ class LayerReaderTest {
 
     @Test
     void refusesWhatLinuxCannotHold() {
-        assertFails(new TarFile().file("x".repeat(50) + "/" + "n".repeat(40), "").pax("path", "n".repeat(256))
-                .file("x", ""), FailureReason.UnsafeLayer, "more than 255 bytes");
+        assertFails(
+                new TarFile()
+                        .file("x".repeat(50) + "/" + "n".repeat(40), "")
+                        .pax("path", "n".repeat(256))
+                        .file("x", ""),
+                FailureReason.UnsafeLayer,
+                "more than 255 bytes");
         assertFails(
                 new TarFile().pax("path", "d/".repeat(2100) + "x").file("x", ""),
                 FailureReason.UnsafeLayer,

@@ -45,7 +45,9 @@ class LayerStreamTest {
 
     private static Promise promise(byte[] stored, byte[] content) {
         return new Promise(
-                Digest.sha256(stored).toString(), stored.length, Digest.sha256(content).toString());
+                Digest.sha256(stored).toString(),
+                stored.length,
+                Digest.sha256(content).toString());
     }
 
     private static byte[] read(byte[] stored, Promise promise) throws IOException {
@@ -65,8 +67,7 @@ class LayerStreamTest {
     private static void assertCorrupt(byte[] stored, Promise promise, String message) {
         assertThatThrownBy(() -> read(stored, promise))
                 .isInstanceOfSatisfying(
-                        ConversionException.class,
-                        e -> assertThat(e.reason()).isEqualTo(FailureReason.CorruptLayer))
+                        ConversionException.class, e -> assertThat(e.reason()).isEqualTo(FailureReason.CorruptLayer))
                 .hasMessageContaining(promise.digest())
                 .hasMessageContaining(message);
     }

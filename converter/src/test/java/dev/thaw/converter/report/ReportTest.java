@@ -52,7 +52,8 @@ class ReportTest {
         assertThat(json.path("lazyImage").path("reference").asText()).contains("team/app@sha256:");
         assertThat(json.path("lazyImage").path("tag").asText()).isEqualTo("1.0-thaw");
         assertThat(json.path("mode").asText()).isEqualTo("Convert");
-        assertThat(json.path("platforms").path(0).path("duplicateBytes").asLong()).isEqualTo(10);
+        assertThat(json.path("platforms").path(0).path("duplicateBytes").asLong())
+                .isEqualTo(10);
         assertThat(json.path("durationSeconds").asDouble()).isEqualTo(4.57);
         assertThat(json.path("throughputBytesPerSecond").asLong()).isEqualTo(1_500_000);
         assertThat(json.path("verified").asBoolean()).isTrue();
@@ -68,7 +69,9 @@ class ReportTest {
 
             assertThat(Files.size(file)).isLessThanOrEqualTo(4001);
             var json = new ObjectMapper().readTree(Files.readString(file));
-            assertThat(json.path("platforms").size() + json.path("platformsOmitted").asInt()).isEqualTo(platforms);
+            assertThat(json.path("platforms").size()
+                            + json.path("platformsOmitted").asInt())
+                    .isEqualTo(platforms);
             assertThat(json.path("lazyImage").path("digest").asText()).startsWith("sha256:");
         }
     }
@@ -76,13 +79,15 @@ class ReportTest {
     @Test
     void aFailureSaysReasonMessageAndWhetherToTryAgain() throws IOException {
         var failure = new ConversionException(FailureReason.RegistryUnavailable, "two\nlines");
-        var json = new ObjectMapper().readTree(ResultDocument.of(failure).full()).path("error");
+        var json =
+                new ObjectMapper().readTree(ResultDocument.of(failure).full()).path("error");
 
         assertThat(json.path("reason").asText()).isEqualTo("RegistryUnavailable");
         assertThat(json.path("message").asText()).isEqualTo("two lines");
         assertThat(json.path("retryable").asBoolean()).isTrue();
         var wordy = new ConversionException(FailureReason.Internal, "ä".repeat(10_000));
-        assertThat(ResultDocument.of(wordy).brief().getBytes(StandardCharsets.UTF_8)).hasSizeLessThan(4000);
+        assertThat(ResultDocument.of(wordy).brief().getBytes(StandardCharsets.UTF_8))
+                .hasSizeLessThan(4000);
     }
 
     @Test
@@ -90,7 +95,8 @@ class ReportTest {
         var full = new IOException("writing", new IOException("No space left on device"));
 
         assertThat(ConversionException.of(full).reason()).isEqualTo(FailureReason.DiskFull);
-        assertThat(ConversionException.of(new IOException("something")).reason()).isEqualTo(FailureReason.Internal);
+        assertThat(ConversionException.of(new IOException("something")).reason())
+                .isEqualTo(FailureReason.Internal);
         var known = new ConversionException(FailureReason.CorruptLayer, "layer");
         assertThat(ConversionException.of(new RuntimeException(known))).isSameAs(known);
     }
@@ -110,9 +116,7 @@ class ReportTest {
         progress.begin(Phase.VERIFY, 0);
         progress.end();
 
-        assertThat(out.toString(StandardCharsets.UTF_8))
-                .isEqualTo(
-                        """
+        assertThat(out.toString(StandardCharsets.UTF_8)).isEqualTo("""
                         {"progress":{"phase":"convert","bytesDone":0,"bytesTotal":1000}}
                         {"progress":{"phase":"convert","bytesDone":400,"bytesTotal":1000}}
                         {"progress":{"phase":"convert","bytesDone":800,"bytesTotal":1000}}

@@ -84,7 +84,10 @@ class TarReaderTest {
                         .entry()
                         .name())
                 .isEqualTo(name);
-        assertThat(only(new TarFile().gnuLong('L', long1).file("placeholder", "").bytes())
+        assertThat(only(new TarFile()
+                                .gnuLong('L', long1)
+                                .file("placeholder", "")
+                                .bytes())
                         .entry()
                         .name())
                 .isEqualTo(long1);
@@ -92,7 +95,8 @@ class TarReaderTest {
 
     @Test
     void keepsTheBytesOfUtf8Names() throws IOException {
-        var entry = only(new TarFile().pax("path", "grün/β").file("x", "").bytes()).entry();
+        var entry =
+                only(new TarFile().pax("path", "grün/β").file("x", "").bytes()).entry();
 
         assertThat(ByteNames.bytes(entry.name())).isEqualTo("grün/β".getBytes(StandardCharsets.UTF_8));
         assertThat(ByteNames.text(entry.name())).isEqualTo("grün/β");
@@ -138,13 +142,18 @@ class TarReaderTest {
 
     @Test
     void readsNumbersInBase256AndFromPaxRecords() throws IOException {
-        var big = only(new TarFile().owner(3_000_000_000L, -2).mtime(-5).file("a", "").bytes()).entry();
+        var big = only(new TarFile()
+                        .owner(3_000_000_000L, -2)
+                        .mtime(-5)
+                        .file("a", "")
+                        .bytes())
+                .entry();
         var pax = only(new TarFile()
-                        .pax("uid", "4000000000")
-                        .pax("size", "3")
-                        .entry("a", '0', "", new byte[0], 0, 0)
-                        .data("abc".getBytes(StandardCharsets.US_ASCII))
-                        .bytes());
+                .pax("uid", "4000000000")
+                .pax("size", "3")
+                .entry("a", '0', "", new byte[0], 0, 0)
+                .data("abc".getBytes(StandardCharsets.US_ASCII))
+                .bytes());
 
         assertThat(big.uid()).isEqualTo(3_000_000_000L);
         assertThat(big.gid()).isEqualTo(-2);
@@ -155,8 +164,13 @@ class TarReaderTest {
 
     @Test
     void readsTimesWithNanoseconds() throws IOException {
-        var after = only(new TarFile().pax("mtime", "1700000000.1234567899").file("a", "").bytes()).entry();
-        var before = only(new TarFile().pax("mtime", "-1.25").file("a", "").bytes()).entry();
+        var after = only(new TarFile()
+                        .pax("mtime", "1700000000.1234567899")
+                        .file("a", "")
+                        .bytes())
+                .entry();
+        var before =
+                only(new TarFile().pax("mtime", "-1.25").file("a", "").bytes()).entry();
         var whole = only(new TarFile().pax("mtime", "12").file("a", "").bytes()).entry();
 
         assertThat(after.mtimeSeconds()).isEqualTo(1_700_000_000);
@@ -201,7 +215,8 @@ class TarReaderTest {
     void ignoresGlobalHeaders() throws IOException {
         var tar = new TarFile();
         var record = TarFile.record("path", "evil".getBytes(StandardCharsets.US_ASCII));
-        tar.raw(tar.header("pax_global_header", 'g', "", record.length, 0, 0), record).file("good", "");
+        tar.raw(tar.header("pax_global_header", 'g', "", record.length, 0, 0), record)
+                .file("good", "");
 
         assertThat(only(tar.bytes()).entry().name()).isEqualTo("good");
     }
@@ -262,8 +277,12 @@ class TarReaderTest {
 
     private static byte[] sparse00(byte[] stored) {
         var records = new ByteArrayOutputStream();
-        for (var pair : List.of("GNU.sparse.size=10000", "GNU.sparse.offset=1000", "GNU.sparse.numbytes=700",
-                "GNU.sparse.offset=9000", "GNU.sparse.numbytes=100")) {
+        for (var pair : List.of(
+                "GNU.sparse.size=10000",
+                "GNU.sparse.offset=1000",
+                "GNU.sparse.numbytes=700",
+                "GNU.sparse.offset=9000",
+                "GNU.sparse.numbytes=100")) {
             var parts = pair.split("=");
             records.writeBytes(TarFile.record(parts[0], parts[1].getBytes(StandardCharsets.US_ASCII)));
         }
@@ -324,7 +343,8 @@ class TarReaderTest {
                 .isInstanceOf(CorruptTarException.class)
                 .hasMessageContaining("ends inside an entry's content");
         assertThatThrownBy(() -> read(wrongSum)).hasMessageContaining("byte 0").hasMessageContaining("checksum");
-        assertThatThrownBy(() -> read(new TarFile().entry("v", 'V', "", new byte[0], 0, 0).bytes()))
+        assertThatThrownBy(() -> read(
+                        new TarFile().entry("v", 'V', "", new byte[0], 0, 0).bytes()))
                 .hasMessageContaining("type 'V'");
     }
 
