@@ -217,7 +217,7 @@ public final class BootstrapMerger {
         }
 
         private static boolean isWhiteout(byte[] name) {
-            return name.length > WHITEOUT.length
+            return name.length >= WHITEOUT.length
                     && Arrays.equals(name, 0, WHITEOUT.length, WHITEOUT, 0, WHITEOUT.length);
         }
 

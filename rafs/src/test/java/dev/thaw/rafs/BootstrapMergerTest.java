@@ -25,6 +25,7 @@ class BootstrapMergerTest {
     private record Merged(Map<String, Seen> tree, MergedBootstrap summary, byte[] bytes) {}
 
     @SafeVarargs
+    @SuppressWarnings("varargs") // the array is only read
     private final Merged merge(List<Item>... layers) throws Exception {
         return merge(Built.SMALL_CHUNKS, List.of(layers));
     }
@@ -99,6 +100,7 @@ class BootstrapMergerTest {
                 Item.file(".wh.a", ""),
                 Item.file("d/.wh..wh..opq", ""),
                 Item.file("d/b", "b"),
+                Item.file(".wh.", ""),
                 Item.file(".wh..wh.plnk", "")));
 
         assertThat(merged.tree).containsOnlyKeys("", "d", "d/b");
