@@ -52,7 +52,7 @@ final class Announcer {
         try {
             var event = new EventBuilder()
                     .withNewMetadata()
-                    .withGenerateName(image.getMetadata().getName() + ".")
+                    .withGenerateName(image.getMetadata().getName() + "-")
                     .withNamespace(image.getMetadata().getNamespace())
                     .endMetadata()
                     .withEventTime(new MicroTime(MICRO_TIME.format(clock.instant())))
@@ -72,7 +72,7 @@ final class Announcer {
                     .build();
             client.events().v1().events().resource(event).create();
         } catch (KubernetesClientException e) {
-            LOG.debug("Event {} of {} could not be written", happening.reason(), ImageName.of(image), e);
+            LOG.warn("Event {} of {} could not be written", happening.reason(), ImageName.of(image), e);
         }
     }
 

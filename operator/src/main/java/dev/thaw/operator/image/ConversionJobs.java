@@ -10,6 +10,7 @@ import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.api.model.batch.v1.JobBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.dsl.Resource;
 import java.net.HttpURLConnection;
 import java.util.ArrayList;
 import java.util.Optional;
@@ -56,7 +57,10 @@ final class ConversionJobs {
         if (isOwnedBy(job, owner)) {
             return;
         }
-        client.resource(job).edit(there -> {
+        current(job).edit(there -> {
+            if (isOwnedBy(there, owner)) {
+                return there;
+            }
             var owners = new ArrayList<>(there.getMetadata().getOwnerReferences());
             owners.add(JobShape.ownerReference(owner, false));
             return new JobBuilder(there)
@@ -79,7 +83,7 @@ final class ConversionJobs {
     /** Has a Job whose result is written down deleted after a while. */
     void retire(Job job, int seconds) {
         if (job.getSpec().getTtlSecondsAfterFinished() == null) {
-            client.resource(job)
+            current(job)
                     .edit(there -> new JobBuilder(there)
                             .editSpec()
                             .withTtlSecondsAfterFinished(seconds)
@@ -102,6 +106,15 @@ final class ConversionJobs {
             LOG.debug("The log of pod {}/{} cannot be read", namespace, pod, e);
             return ConversionLog.of("");
         }
+    }
+
+    /** The Job as it is now: what the cache holds may be a moment behind, and a write on that ground is refused. */
+    private Resource<Job> current(Job job) {
+        return client.batch()
+                .v1()
+                .jobs()
+                .inNamespace(job.getMetadata().getNamespace())
+                .withName(job.getMetadata().getName());
     }
 
     static boolean isOwnedBy(Job job, LazyImage owner) {

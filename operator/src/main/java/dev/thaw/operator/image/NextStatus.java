@@ -93,7 +93,7 @@ final class NextStatus {
         next.progress(null);
         switch (phase) {
             case Phase.Suspended _ -> suspended();
-            case Phase.Unresolved(var failure, _) -> unresolved(failure);
+            case Phase.Unresolved unresolved -> unresolved(unresolved.failure());
             case Phase.Queued(var source, var request) -> {
                 resolved(source);
                 underWay(request, Reason.QUEUED, Reason.QUEUED.sentence());
@@ -116,7 +116,8 @@ final class NextStatus {
                 next.progress(converting.progress().orElse(null));
                 underWay(converting.request(), Reason.CONVERTING, sentence(converting));
                 if (before.lazyImage() == null
-                        && converting.progress()
+                        && converting
+                                .progress()
                                 .filter(progress -> progress.phase() == ConversionPhase.VERIFY)
                                 .isPresent()) {
                     say(ConditionType.VERIFIED, UNKNOWN, Reason.VERIFYING);
@@ -139,8 +140,7 @@ final class NextStatus {
     private void unresolved(Failure failure) {
         say(ConditionType.RESOLVED, FALSE, failure.reason(), failure.message());
         ready(failure.reason(), failure.message());
-        degraded(Optional.of(
-                Condition.of(ConditionType.DEGRADED, TRUE, Reason.SOURCE_UNREACHABLE, failure.message())));
+        degraded(Optional.of(Condition.of(ConditionType.DEGRADED, TRUE, Reason.SOURCE_UNREACHABLE, failure.message())));
     }
 
     private void underWay(ConversionRequest request, Reason reason, String message) {
@@ -165,7 +165,9 @@ final class NextStatus {
                         .map(attempt -> conversion(
                                 request, attempt, failed.ended(), failed.log().isEmpty() ? null : failed.log())))
                 .ifPresent(next::conversion);
-        var message = failed.log().isEmpty() ? failure.message() : failure.message() + " Last lines of the log:\n" + failed.log();
+        var message = failed.log().isEmpty()
+                ? failure.message()
+                : failure.message() + " Last lines of the log:\n" + failed.log();
         say(ConditionType.CONVERTED, FALSE, failure.reason(), message);
         ready(failure.reason(), message);
         if (failure.reason() == Reason.VERIFICATION_FAILED) {
@@ -173,8 +175,7 @@ final class NextStatus {
         } else if (before.lazyImage() == null) {
             say(ConditionType.VERIFIED, UNKNOWN, failure.reason(), failure.message());
         }
-        degraded(Optional.of(
-                Condition.of(ConditionType.DEGRADED, TRUE, Reason.CONVERSION_FAILING, failure.message())));
+        degraded(Optional.of(Condition.of(ConditionType.DEGRADED, TRUE, Reason.CONVERSION_FAILING, failure.message())));
     }
 
     private void ready(Phase.Ready ready) {
@@ -302,7 +303,8 @@ final class NextStatus {
     }
 
     private static String sentence(Phase.Converting converting) {
-        return "Job " + converting.attempt().job() + " converts " + converting.request().digest() + "."
+        return "Job " + converting.attempt().job() + " converts "
+                + converting.request().digest() + "."
                 + converting.waiting().map(why -> " Its pod waits: " + why).orElse("");
     }
 

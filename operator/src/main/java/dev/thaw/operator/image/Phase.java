@@ -125,7 +125,8 @@ sealed interface Phase {
             case Observation.Unconvertible no ->
                 new Failed(
                         no.source(), Optional.empty(), Optional.empty(), no.failure(), Instant.EPOCH, "", no.again());
-            case Observation.Resolved resolved when resolved.published() ->
+            case Observation.Resolved resolved
+            when resolved.published() ->
                 new Ready(resolved.source(), resolved.request(), Optional.empty(), resolved.again());
             case Observation.Resolved resolved ->
                 resolved.tried().map(tried -> afterTry(resolved, tried)).orElseGet(() -> next(resolved, 1));
@@ -137,19 +138,17 @@ sealed interface Phase {
         return switch (attempt.state()) {
             case Attempt.Running running ->
                 new Converting(seen.source(), seen.request(), attempt, running.waiting(), tried.progress());
-            case Attempt.Succeeded(var result, var ended) when isTrusted(result, seen.request()) ->
-                new Ready(
-                        seen.source(),
-                        seen.request(),
-                        Optional.of(new News(attempt, result, ended)),
-                        seen.again());
-            case Attempt.Succeeded(_, var ended) ->
+            case Attempt.Succeeded(var result, var ended)
+            when isTrusted(result, seen.request()) ->
+                new Ready(seen.source(), seen.request(), Optional.of(new News(attempt, result, ended)), seen.again());
+            case Attempt.Succeeded unproven ->
                 failed(
                         seen,
                         tried,
-                        Failure.lasting(Reason.VERIFICATION_FAILED, "The converter did not compare the published tree."),
-                        ended);
-            case Attempt.Failed(var failure, _, var ended) -> failed(seen, tried, failure, ended);
+                        Failure.lasting(
+                                Reason.VERIFICATION_FAILED, "The converter did not compare the published tree."),
+                        unproven.ended());
+            case Attempt.Failed failed -> failed(seen, tried, failed.failure(), failed.ended());
         };
     }
 

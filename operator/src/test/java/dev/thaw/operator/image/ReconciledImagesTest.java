@@ -478,7 +478,11 @@ class ReconciledImagesTest {
         var now = Instant.now().toString();
         // The operator may be writing to it too.
         await().ignoreException(KubernetesClientException.class)
-                .until(() -> client.resource(job)
+                .until(() -> client.batch()
+                                .v1()
+                                .jobs()
+                                .inNamespace(NAMESPACE)
+                                .withName(job.getMetadata().getName())
                                 .edit(there -> new JobBuilder(there)
                                         .editOrNewStatus()
                                         .addNewCondition()
