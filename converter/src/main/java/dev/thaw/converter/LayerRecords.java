@@ -7,6 +7,7 @@ import dev.thaw.converter.report.ConversionException;
 import dev.thaw.oci.Descriptor;
 import dev.thaw.oci.ImageManifest;
 import java.util.Optional;
+import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -19,6 +20,8 @@ final class LayerRecords {
 
     private final Repository target;
     private final String options;
+    private final ReentrantLock lock = new ReentrantLock();
+    private boolean hasEmptyConfig;
 
     /** @param options the canonical text of everything that decides a blob's bytes beside its layer */
     LayerRecords(Repository target, String options) {
@@ -61,7 +64,23 @@ final class LayerRecords {
     }
 
     void put(Descriptor layer, Descriptor blob) throws ConversionException {
-        target.push(Descriptor.EMPTY_JSON.digest(), new byte[] {'{', '}'});
+        pushEmptyConfig();
         target.putReferrer(LazyDocuments.layerRecord(layer, blob, options));
+    }
+
+    /**
+     * All records share one configuration. It is pushed once and not by two workers at a time: the distribution project's
+     * registry writes a blob's link anew with each push, and for that moment denies having the blob to whoever puts a manifest.
+     */
+    private void pushEmptyConfig() throws ConversionException {
+        lock.lock();
+        try {
+            if (!hasEmptyConfig) {
+                target.push(Descriptor.EMPTY_JSON.digest(), new byte[] {'{', '}'});
+                hasEmptyConfig = true;
+            }
+        } finally {
+            lock.unlock();
+        }
     }
 }

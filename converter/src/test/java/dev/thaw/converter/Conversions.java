@@ -64,7 +64,7 @@ final class Conversions implements AutoCloseable {
     }
 
     ConversionRequest request(Reference source) {
-        return request(source, ConversionRequest.defaultTarget(source), List.of(), true, 1);
+        return request(source, ConversionRequest.defaultTarget(source), List.of(), true, 2);
     }
 
     ConversionRequest request(
