@@ -3,7 +3,7 @@ package dev.thaw.operator;
 import java.util.List;
 
 /** The environment does not say what the operator needs. The message names every variable that is wrong. */
-final class InvalidSettings extends Exception {
+public final class InvalidSettings extends Exception {
     private static final long serialVersionUID = 1L;
 
     InvalidSettings(List<String> mistakes) {

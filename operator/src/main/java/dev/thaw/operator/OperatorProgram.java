@@ -40,7 +40,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** The running operator: makes its parts, starts them in order, and ends them in the opposite one. */
-final class OperatorProgram implements AutoCloseable {
+public final class OperatorProgram implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(OperatorProgram.class);
     private static final Duration SYNC_LIMIT = Duration.ofMinutes(2);
     private static final Duration RECONCILE_GRACE = Duration.ofSeconds(10);
@@ -70,7 +70,7 @@ final class OperatorProgram implements AutoCloseable {
      * @param exit ends the process: called when this replica no longer leads, for nothing of its caches may live on
      * @throws IOException when the HTTP port cannot be bound
      */
-    OperatorProgram(
+    public OperatorProgram(
             Settings settings,
             KubernetesClient client,
             Apply apply,
@@ -150,7 +150,7 @@ final class OperatorProgram implements AutoCloseable {
      *
      * @throws IOException when a port cannot be bound
      */
-    void start() throws IOException, GeneralSecurityException {
+    public void start() throws IOException, GeneralSecurityException {
         certificates.start();
         leadership.forget();
         if (webhook.isPresent()) {

@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * @param watchNamespaces empty means all
  * @param registries those that differ from an ordinary one
  */
-record Settings(
+public record Settings(
         String namespace,
         String podName,
         String agentImage,
@@ -57,7 +57,7 @@ record Settings(
     private static final String PREFIX = "THAW_";
 
     /** Reads the environment. An empty value counts as unset. */
-    static Settings of(Map<String, String> environment) throws InvalidSettings {
+    public static Settings of(Map<String, String> environment) throws InvalidSettings {
         return new Reading(environment).settings();
     }
 

@@ -1,0 +1,91 @@
+package dev.thaw.demo;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.fabric8.kubernetes.api.model.authentication.TokenReviewBuilder;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.server.mock.KubernetesMixedDispatcher;
+import io.fabric8.kubernetes.client.server.mock.KubernetesMockServer;
+import io.fabric8.mockwebserver.Context;
+import io.fabric8.mockwebserver.MockWebServer;
+import io.fabric8.mockwebserver.ServerRequest;
+import io.fabric8.mockwebserver.ServerResponse;
+import java.net.InetAddress;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+
+/**
+ * A Kubernetes API that keeps what it is given and tells those who watch. It knows one token: that of the agent on the
+ * only node.
+ */
+final class EmbeddedCluster implements AutoCloseable {
+    static final String NAMESPACE = "default";
+    static final String OPERATOR_NAMESPACE = "thaw-system";
+    static final String OPERATOR_POD = "thaw-operator";
+    static final String AGENT_ACCOUNT = "thaw-agent";
+    static final String NODE = "demo-node";
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final String EXTRA = "authentication.kubernetes.io/";
+
+    private final String agentToken;
+    private final KubernetesMockServer server;
+    private final KubernetesClient client;
+
+    EmbeddedCluster(String agentToken) {
+        this.agentToken = agentToken;
+        var expected = new HashMap<ServerRequest, Queue<ServerResponse>>();
+        server = new KubernetesMockServer(
+                new Context(), new MockWebServer(), expected, new KubernetesMixedDispatcher(expected), false);
+        server.init(InetAddress.getLoopbackAddress(), 0);
+        server.expect()
+                .post()
+                .withPath("/apis/authentication.k8s.io/v1/tokenreviews")
+                .andReply(201, request -> review(request.getBody().readUtf8()))
+                .always();
+        client = server.createClient();
+    }
+
+    KubernetesClient client() {
+        return client;
+    }
+
+    private Object review(String request) {
+        try {
+            var spec = JSON.readTree(request).path("spec");
+            var audiences = JSON.convertValue(spec.path("audiences"), String[].class);
+            return spec.path("token").asText().equals(agentToken) ? agent(audiences) : nobody();
+        } catch (JsonProcessingException e) {
+            return nobody();
+        }
+    }
+
+    private static Object agent(String[] audiences) {
+        return new TokenReviewBuilder()
+                .withNewStatus()
+                .withAuthenticated(true)
+                .withAudiences(audiences)
+                .withNewUser()
+                .withUsername("system:serviceaccount:%s:%s".formatted(OPERATOR_NAMESPACE, AGENT_ACCOUNT))
+                .withExtra(Map.of(EXTRA + "node-name", List.of(NODE), EXTRA + "pod-name", List.of("thaw-agent-1")))
+                .endUser()
+                .endStatus()
+                .build();
+    }
+
+    private static Object nobody() {
+        return new TokenReviewBuilder()
+                .withNewStatus()
+                .withAuthenticated(false)
+                .endStatus()
+                .build();
+    }
+
+    @Override
+    public void close() {
+        client.close();
+        server.destroy();
+    }
+}

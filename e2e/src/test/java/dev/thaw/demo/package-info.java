@@ -1,0 +1,4 @@
+@NullMarked
+package dev.thaw.demo;
+
+import org.jspecify.annotations.NullMarked;
