@@ -6,12 +6,16 @@ import java.io.InterruptedIOException;
 import java.net.ConnectException;
 import java.net.SocketTimeoutException;
 import java.net.UnknownHostException;
+import java.security.cert.CertificateException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeParseException;
+import java.util.ArrayList;
 import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLPeerUnverifiedException;
+import okhttp3.FormBody;
 import okhttp3.HttpUrl;
 import okhttp3.Request;
 import okhttp3.Response;
@@ -81,7 +85,8 @@ record Action(String verb, String target) {
         var host = request.url().host() + ":" + request.url().port();
         var text =
                 Printable.of(cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage(), 200);
-        var plain = cause instanceof SSLException && text.contains("plaintext connection");
+        var plain = cause instanceof SSLException && text.contains("unrecognized SSL message");
+        var untrusted = causedBy(cause, CertificateException.class) || cause instanceof SSLPeerUnverifiedException;
         var advice = switch (cause) {
             case UnknownHostException e -> "check the host's name and the resolver";
             case ConnectException e -> "check that the registry runs and that a proxy or firewall lets us through";
@@ -91,12 +96,21 @@ record Action(String verb, String target) {
             case SocketTimeoutException e -> "it is slow or unreachable";
             default -> "try again";
         };
-        // A handshake that fails once fails again; a broken connection may not.
-        var passing = !(cause instanceof SSLException) || text.contains("reset") || text.contains("closed");
+        // Trust and protocol do not change by waiting.
+        var passing = !plain && !untrusted;
         var what = "%s got no answer from %s (%s)"
                 .formatted(
                         line(request), host, text.isBlank() ? cause.getClass().getSimpleName() : text);
         return new RegistryException.Unavailable(sentence(what, advice), 0, passing, null, cause);
+    }
+
+    private static boolean causedBy(Throwable failure, Class<? extends Throwable> type) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (type.isInstance(cause)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** The answer, or what it carries, is not what it must be. */
@@ -178,12 +192,21 @@ record Action(String verb, String target) {
 
     /** A server may repeat in its error what it was sent. */
     private static String withoutSecrets(String text, Request request) {
+        var secrets = new ArrayList<String>();
         var authorization = request.header("Authorization");
-        if (authorization == null) {
-            return text;
+        if (authorization != null) {
+            secrets.add(authorization);
+            secrets.addAll(Authorization.secretsOf(authorization));
         }
-        var clean = text.replace(authorization, "…");
-        for (var secret : Authorization.secretsOf(authorization)) {
+        if (request.body() instanceof FormBody form) {
+            for (var i = 0; i < form.size(); i++) {
+                if (form.name(i).equals(TokenServer.REFRESH_TOKEN)) {
+                    secrets.add(form.value(i));
+                }
+            }
+        }
+        var clean = text;
+        for (var secret : secrets) {
             clean = clean.replace(secret, "…");
         }
         return clean;

@@ -1,6 +1,9 @@
 package dev.thaw.oci;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.cert.CertificateException;
@@ -126,17 +129,34 @@ public record RegistrySettings(
      */
     public RegistrySettings withAuthorities(Path pem) throws IOException {
         try (var in = Files.newInputStream(pem)) {
-            var certificates = new ArrayList<X509Certificate>();
-            for (var certificate : CertificateFactory.getInstance("X.509").generateCertificates(in)) {
-                certificates.add((X509Certificate) certificate);
-            }
-            if (certificates.isEmpty()) {
-                throw new IOException(pem + " holds no certificate; it must be a PEM file of authorities");
-            }
-            return withAuthorities(certificates);
+            return withAuthorities(certificates(in));
         } catch (CertificateException e) {
-            throw new IOException(pem + " is not a PEM file of certificates: " + e.getMessage(), e);
+            throw new IOException(pem + " is not a PEM file of authorities: " + e.getMessage(), e);
         }
+    }
+
+    /**
+     * Also trusts the authorities in this PEM text.
+     *
+     * @throws IllegalArgumentException if it holds no certificate
+     */
+    public RegistrySettings withAuthorities(String pem) {
+        try {
+            return withAuthorities(certificates(new ByteArrayInputStream(pem.getBytes(StandardCharsets.US_ASCII))));
+        } catch (CertificateException e) {
+            throw new IllegalArgumentException("the PEM text of authorities cannot be used: " + e.getMessage(), e);
+        }
+    }
+
+    private static List<X509Certificate> certificates(InputStream pem) throws CertificateException {
+        var certificates = new ArrayList<X509Certificate>();
+        for (var certificate : CertificateFactory.getInstance("X.509").generateCertificates(pem)) {
+            certificates.add((X509Certificate) certificate);
+        }
+        if (certificates.isEmpty()) {
+            throw new CertificateException("it holds no certificate");
+        }
+        return certificates;
     }
 
     public RegistrySettings withTimeouts(Duration connect, Duration read, Duration call) {

@@ -22,6 +22,8 @@ final class TokenServer {
     private static final int TOKEN_ANSWER_BYTES = 1 << 20;
     private static final String CLIENT = "thaw";
 
+    static final String REFRESH_TOKEN = "refresh_token";
+
     private final Transport transport;
     private final InstantSource clock;
 
@@ -47,7 +49,9 @@ final class TokenServer {
             case Credential.RegistryToken _ -> throw new IllegalStateException("a registry token is not exchanged");
         };
         try (var response = transport.send(action, request, transport.deadline(0))) {
-            return switch (response.code()) {
+            // OAuth 2 says 400 (invalid_grant) to a refresh token that has ended (RFC 6749, section 5.2).
+            var ended = response.code() == 400 && request.method().equals("POST");
+            return switch (ended ? 401 : response.code()) {
                 case 200 -> authorization(action, response);
                 case 401, 403 ->
                     throw action.unauthorized(
@@ -77,11 +81,11 @@ final class TokenServer {
 
     private static Request refresh(BearerChallenge challenge, Scope scope, Credential.IdentityToken identity) {
         var form = new FormBody.Builder()
-                .add("grant_type", "refresh_token")
+                .add("grant_type", REFRESH_TOKEN)
                 .add("service", challenge.service())
                 .add("client_id", CLIENT)
                 .add("scope", scope.toString())
-                .add("refresh_token", identity.token())
+                .add(REFRESH_TOKEN, identity.token())
                 .build();
         return new Request.Builder()
                 .url(challenge.realm())

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.Map;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
@@ -49,8 +49,8 @@ class AuthorizationTest {
         try (var client = client(new Credential.Basic("me", SECRET))) {
             pull(client);
         }
-        assertThat(registry.requests()).allSatisfy(seen -> assertThat(seen.header("Authorization"))
-                .isNull());
+        assertThat(registry.requests())
+                .allSatisfy(seen -> assertThat(seen.header("Authorization")).isNull());
     }
 
     @Test
@@ -105,7 +105,8 @@ class AuthorizationTest {
     void asksForBothRepositoriesWhenMounting() throws Exception {
         registry.wantsTokens("me", SECRET);
         try (var client = client(new Credential.Basic("me", SECRET))) {
-            assertThat(client.mount(registry.repository("team/other"), blob, "team/app")).isTrue();
+            assertThat(client.mount(registry.repository("team/other"), blob, "team/app"))
+                    .isTrue();
         }
         assertThat(parameters(registry.requests("GET", "/token").getFirst()).queryParameterValues("scope"))
                 .containsExactlyInAnyOrder("repository:team/app:pull", "repository:team/other:pull,push");
@@ -141,7 +142,12 @@ class AuthorizationTest {
     @Test
     void givesUpAfterOneFreshTokenWasRefused() {
         registry.wantsTokens("me", SECRET);
-        registry.fail(100, "GET", "/blobs/", 401, "WWW-Authenticate",
+        registry.fail(
+                100,
+                "GET",
+                "/blobs/",
+                401,
+                "WWW-Authenticate",
                 "Bearer realm=\"http://" + registry.host() + "/token\"");
         try (var client = client(new Credential.Basic("me", SECRET))) {
             assertThatThrownBy(() -> pull(client)).isInstanceOf(RegistryException.Unauthorized.class);
@@ -162,11 +168,36 @@ class AuthorizationTest {
     }
 
     @Test
+    void saysThatAnIdentityTokenHasEndedWithoutShowingIt() {
+        registry.takesIdentityToken("another");
+        for (var status : new int[] {400, 418}) {
+            registry.answer(
+                    1,
+                    "POST",
+                    "/token",
+                    new MockResponse.Builder()
+                            .code(status)
+                            .body("{\"error\":\"invalid_grant\",\"error_description\":\"not " + SECRET + "\"}")
+                            .build());
+            try (var client = client(new Credential.IdentityToken(SECRET))) {
+                assertThatThrownBy(() -> pull(client))
+                        .isInstanceOf(
+                                status == 400 ? RegistryException.Unauthorized.class : RegistryException.Invalid.class)
+                        .hasMessageNotContaining(SECRET);
+            }
+        }
+    }
+
+    @Test
     void sendsARegistryTokenAsItIs() throws Exception {
         registry.wantsTokens("me", SECRET);
         registry.fail(1, "GET", "/blobs/", 401, "WWW-Authenticate", "Bearer realm=\"http://x.invalid/token\"");
         try (var client = client(new Credential.RegistryToken("ready-made"))) {
-            registry.answer(1, "GET", "/blobs/", new MockResponse.Builder().body("content").build());
+            registry.answer(
+                    1,
+                    "GET",
+                    "/blobs/",
+                    new MockResponse.Builder().body("content").build());
             pull(client);
         }
         assertThat(registry.requests("GET", "/token")).isEmpty();
@@ -251,7 +282,12 @@ class AuthorizationTest {
     @Test
     void prefersATokenWhereBothAreOffered() throws Exception {
         registry.wantsTokens("me", SECRET);
-        registry.fail(1, "GET", "/blobs/", 401, "WWW-Authenticate",
+        registry.fail(
+                1,
+                "GET",
+                "/blobs/",
+                401,
+                "WWW-Authenticate",
                 "Basic realm=\"x\", Bearer realm=\"http://" + registry.host() + "/token\",service=\"s\"");
         try (var client = client(new Credential.Basic("me", SECRET))) {
             assertThat(pull(client)).isEqualTo(CONTENT);
@@ -294,8 +330,13 @@ class AuthorizationTest {
     @Test
     void refusesATokenThatWouldBreakAHeader() {
         registry.wantsTokens("me", SECRET);
-        registry.answer(1, "GET", "/token",
-                new MockResponse.Builder().body("{\"token\":\"a\\r\\nX-Evil: 1\"}").build());
+        registry.answer(
+                1,
+                "GET",
+                "/token",
+                new MockResponse.Builder()
+                        .body("{\"token\":\"a\\r\\nX-Evil: 1\"}")
+                        .build());
         try (var client = client(CredentialSource.anonymous())) {
             assertThatThrownBy(() -> pull(client))
                     .isInstanceOf(RegistryException.Invalid.class)

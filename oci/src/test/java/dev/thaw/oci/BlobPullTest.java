@@ -20,8 +20,7 @@ class BlobPullTest {
 
     private final FakeRegistry registry = FakeRegistry.start();
     private final FakeClock clock = new FakeClock();
-    private final RegistryClient client =
-            new RegistryClient(registry.settings(), CredentialSource.anonymous(), clock);
+    private final RegistryClient client = new RegistryClient(registry.settings(), CredentialSource.anonymous(), clock);
     private final Reference repository = registry.repository("team/app");
     private final Descriptor blob = registry.addBlob("team/app", "x/y", CONTENT);
 
@@ -117,14 +116,21 @@ class BlobPullTest {
     void takesAnAnswerShorterThanAsked() throws Exception {
         registry.answer(1, "GET", "/blobs/", part("bytes 10-19/200000", piece(10, 10)));
         assertThat(range(10, 100)).isEqualTo(piece(10, 100));
-        assertThat(registry.requests("GET", "/blobs/").getLast().header("Range")).isEqualTo("bytes=20-109");
+        assertThat(registry.requests("GET", "/blobs/").getLast().header("Range"))
+                .isEqualTo("bytes=20-109");
     }
 
     @Test
     void refusesAnAnswerToAnotherRange() {
         for (var header : new String[] {
-            "bytes 11-29/200000", "bytes 10-30/200000", "bytes 10-9/200000", "bytes 10-29/20", "bytes */200000",
-            "items 10-29/30", "", "bytes 10-29/99999999999999999999999"
+            "bytes 11-29/200000",
+            "bytes 10-30/200000",
+            "bytes 10-9/200000",
+            "bytes 10-29/20",
+            "bytes */200000",
+            "items 10-29/30",
+            "",
+            "bytes 10-29/99999999999999999999999"
         }) {
             registry.answer(1, "GET", "/blobs/", part(header, piece(10, 20)));
             assertThatThrownBy(() -> range(10, 20)).as(header).isInstanceOf(RegistryException.Invalid.class);

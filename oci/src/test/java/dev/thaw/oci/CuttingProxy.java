@@ -25,8 +25,7 @@ final class CuttingProxy implements AutoCloseable {
 
     private CuttingProxy(String server, int cutAfterSent, int cutAfterReceived) throws IOException {
         var colon = server.lastIndexOf(':');
-        this.server = new InetSocketAddress(
-                server.substring(0, colon), Integer.parseInt(server.substring(colon + 1)));
+        this.server = new InetSocketAddress(server.substring(0, colon), Integer.parseInt(server.substring(colon + 1)));
         this.cutAfterSent = cutAfterSent;
         this.cutAfterReceived = cutAfterReceived;
         this.listener = new ServerSocket(0, 16, InetAddress.getByName("127.0.0.1"));

@@ -76,8 +76,7 @@ class DockerConfigTest {
 
     @Test
     void readsEveryFormOfCredential() {
-        var config = parse(
-                """
+        var config = parse("""
                 {"auths":{
                   "a.io":{"username":"u","password":"p:with:colons"},
                   "b.io":{"auth":"%s"},
@@ -86,8 +85,7 @@ class DockerConfigTest {
                   "e.io":{},
                   "f.io":{"auth":"%s"}
                 },"credsStore":"desktop"}
-                """
-                        .formatted(pair("u", "p:q"), pair("x", ""), pair("<token>", "refresh")));
+                """.formatted(pair("u", "p:q"), pair("x", ""), pair("<token>", "refresh")));
         assertThat(config.credential("a.io", "r")).hasValue(new Credential.Basic("u", "p:with:colons"));
         assertThat(config.credential("b.io", "r")).hasValue(new Credential.Basic("u", "p:q"));
         assertThat(config.credential("c.io", "r")).hasValue(new Credential.IdentityToken("refresh"));
@@ -127,7 +125,8 @@ class DockerConfigTest {
 
     @Test
     void loadsAFileAndNamesItWhenItIsWrong(@TempDir Path folder) throws Exception {
-        var good = Files.writeString(folder.resolve("good"), "{\"auths\":{\"a.io\":{\"username\":\"u\",\"password\":\"p\"}}}");
+        var good = Files.writeString(
+                folder.resolve("good"), "{\"auths\":{\"a.io\":{\"username\":\"u\",\"password\":\"p\"}}}");
         assertThat(DockerConfig.load(good).credential("a.io", "r")).isPresent();
         var bad = Files.writeString(folder.resolve("bad"), "[");
         assertThatThrownBy(() -> DockerConfig.load(bad)).hasMessageContaining(bad.toString());
@@ -139,7 +138,9 @@ class DockerConfigTest {
         assertThat(new Credential.IdentityToken("hunter2")).asString().doesNotContain("hunter2");
         assertThat(new Credential.RegistryToken("hunter2")).asString().doesNotContain("hunter2");
         assertThat(config("a.io", "hunter2")).asString().doesNotContain("hunter2");
-        assertThat(new Authorization("Bearer hunter2", java.time.Instant.MAX)).asString().doesNotContain("hunter2");
+        assertThat(new Authorization("Bearer hunter2", java.time.Instant.MAX))
+                .asString()
+                .doesNotContain("hunter2");
     }
 
     private static String stackTrace(Throwable e) {

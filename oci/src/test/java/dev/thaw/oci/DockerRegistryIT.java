@@ -107,7 +107,9 @@ class DockerRegistryIT {
             var other = repository().withRepository("other/place");
             assertThat(client.mount(other, digest, repository().repository())).isTrue();
             assertThat(client.blobExists(other, digest)).isTrue();
-            assertThat(client.mount(other, Digest.sha256(new byte[] {1}), repository().repository())).isFalse();
+            assertThat(client.mount(
+                            other, Digest.sha256(new byte[] {1}), repository().repository()))
+                    .isFalse();
         }
     }
 
@@ -162,10 +164,11 @@ class DockerRegistryIT {
         }
         try (var wire = CuttingProxy.cuttingAnswers(host, 2_000_000)) {
             var through = new Reference(wire.host(), "team/app", null, null);
-            try (var client = new RegistryClient(
-                    settings(wire.host()).withUploadChunk(1 << 20), CredentialSource.anonymous())) {
+            try (var client =
+                    new RegistryClient(settings(wire.host()).withUploadChunk(1 << 20), CredentialSource.anonymous())) {
                 var descriptor = new Descriptor(MediaTypes.OCTET_STREAM, digest, content.length);
-                assertThat(client.blobBytes(through, descriptor, content.length)).isEqualTo(content);
+                assertThat(client.blobBytes(through, descriptor, content.length))
+                        .isEqualTo(content);
                 assertThat(wire.cuts()).isEqualTo(1);
             }
         }
@@ -199,7 +202,8 @@ class DockerRegistryIT {
                     var upload = client.upload(through)) {
                 assertThatThrownBy(() -> upload.write(random(4_000_000, 6)))
                         .isInstanceOfSatisfying(
-                                RegistryException.Unavailable.class, e -> assertThat(e.isTransient()).isTrue())
+                                RegistryException.Unavailable.class,
+                                e -> assertThat(e.isTransient()).isTrue())
                         .hasMessageContaining("forgotten");
             }
         }
@@ -227,13 +231,15 @@ class DockerRegistryIT {
             for (var layer : manifest.layers()) {
                 assertThat(client.mount(ours, layer.digest(), "team/jib")).isTrue();
             }
-            assertThat(client.mount(ours, manifest.config().digest(), "team/jib")).isTrue();
+            assertThat(client.mount(ours, manifest.config().digest(), "team/jib"))
+                    .isTrue();
             var rewritten = ImageManifest.of(manifest.config(), manifest.layers(), null, null, Map.of("by", "us"));
             client.putManifest(ours.withTag("v1"), rewritten);
         }
         var again = Jib.from(RegistryImage.named(host + "/team/ours:v1"))
                 .setFormat(ImageFormat.OCI)
-                .containerize(Containerizer.to(TarImage.at(folder.resolve("again.tar")).named("again"))
+                .containerize(Containerizer.to(
+                                TarImage.at(folder.resolve("again.tar")).named("again"))
                         .setAllowInsecureRegistries(true)
                         .setBaseImageLayersCache(folder.resolve("base"))
                         .setApplicationLayersCache(folder.resolve("layers")));
@@ -257,7 +263,8 @@ class DockerRegistryIT {
         assertThat(client.resolve(repository.withTag("v1"))).isEqualTo(manifest.digest());
         assertThat(client.manifest(repository.withTag("v1")).bytes()).isEqualTo(manifest.bytes());
         assertThat(client.manifest(repository.withDigest(manifest.digest()))).isEqualTo(manifest);
-        assertThat(client.blobBytes(repository, manifest.layers().getFirst(), layer.length)).isEqualTo(layer);
+        assertThat(client.blobBytes(repository, manifest.layers().getFirst(), layer.length))
+                .isEqualTo(layer);
         try (var range = client.range(repository, Digest.sha256(layer), 1_500_000, 100_000)) {
             assertThat(range.readAllBytes()).isEqualTo(Arrays.copyOfRange(layer, 1_500_000, 1_600_000));
             assertThat(range.blobSizeBytes()).hasValue(layer.length);
@@ -301,8 +308,7 @@ class DockerRegistryIT {
             port = free.getLocalPort();
         }
         host = "127.0.0.1:" + port;
-        var config =
-                """
+        var config = """
                 version: 0.1
                 log:
                   level: error
@@ -313,8 +319,7 @@ class DockerRegistryIT {
                     enabled: true
                 http:
                   addr: %s
-                """
-                        .formatted(folder.resolve("data"), host);
+                """.formatted(folder.resolve("data"), host);
         if (withPassword) {
             var passwords = Files.writeString(folder.resolve("passwords"), PASSWORD_FILE);
             config += "auth:\n  htpasswd:\n    realm: test\n    path: " + passwords + "\n";
@@ -337,7 +342,8 @@ class DockerRegistryIT {
                 return;
             } catch (IOException notYet) {
                 if (!process.isAlive() || System.nanoTime() > end) {
-                    throw new IOException(BINARY + " does not answer: " + Files.readString(folder.resolve("log")), notYet);
+                    throw new IOException(
+                            BINARY + " does not answer: " + Files.readString(folder.resolve("log")), notYet);
                 }
                 Thread.sleep(50);
             }

@@ -37,7 +37,9 @@ class DocumentTest {
         var subject = new Descriptor(MediaTypes.OCI_MANIFEST, Digest.parse(D), 5);
         var written = ImageManifest.of(
                 Descriptor.EMPTY_JSON, List.of(layer), "application/vnd.example", subject, Map.of("k", "v", "b", "c"));
-        var read = Document.parse(written.bytes(), MediaTypes.OCI_MANIFEST).asManifest().orElseThrow();
+        var read = Document.parse(written.bytes(), MediaTypes.OCI_MANIFEST)
+                .asManifest()
+                .orElseThrow();
         assertThat(read).isEqualTo(written);
         assertThat(read.layers()).containsExactly(layer);
         assertThat(read.config()).isEqualTo(Descriptor.EMPTY_JSON);
@@ -102,11 +104,21 @@ class DocumentTest {
     @Test
     void refusesWhatIsDamaged() {
         for (var json : new String[] {
-            "", "null", "[]", "{", "{} {}", "{}", "not json", "{\"manifests\":{}}", "{\"manifests\":[{}]}",
-            "{\"manifests\":[{\"digest\":\"" + D + "\"}]}", "{\"manifests\":[{\"digest\":\"" + D + "\",\"size\":-1}]}",
+            "",
+            "null",
+            "[]",
+            "{",
+            "{} {}",
+            "{}",
+            "not json",
+            "{\"manifests\":{}}",
+            "{\"manifests\":[{}]}",
+            "{\"manifests\":[{\"digest\":\"" + D + "\"}]}",
+            "{\"manifests\":[{\"digest\":\"" + D + "\",\"size\":-1}]}",
             "{\"manifests\":[{\"digest\":\"" + D + "\",\"size\":1.5}]}",
             "{\"manifests\":[{\"digest\":\"" + D + "\",\"size\":99999999999999999999}]}",
-            "{\"manifests\":[{\"digest\":\"../../etc\",\"size\":1}]}", "{\"manifests\":[],\"annotations\":{\"a\":1}}",
+            "{\"manifests\":[{\"digest\":\"../../etc\",\"size\":1}]}",
+            "{\"manifests\":[],\"annotations\":{\"a\":1}}",
             "{\"mediaType\":\"application/vnd.oci.artifact.manifest.v1+json\"," + CONFIG + "}",
             "{\"a\":".repeat(2000)
         }) {
@@ -123,7 +135,8 @@ class DocumentTest {
     void neverFailsInAnotherWay(RepetitionInfo repetition) {
         var random = new java.util.SplittableRandom(repetition.getCurrentRepetition());
         var layer = new Descriptor("x/y", Digest.parse(D), 7).withAnnotation("a", "b");
-        var bytes = ImageManifest.of(layer, List.of(layer, layer), "t", layer, Map.of("k", "v")).bytes();
+        var bytes = ImageManifest.of(layer, List.of(layer, layer), "t", layer, Map.of("k", "v"))
+                .bytes();
         for (var i = 0; i < 50; i++) {
             var changed = bytes.clone();
             changed[random.nextInt(bytes.length)] = (byte) random.nextInt();

@@ -93,6 +93,7 @@ public final class FakeRegistry implements AutoCloseable {
     private final Map<String, byte[]> blobs = new HashMap<>();
     private final Map<String, Stored> manifests = new LinkedHashMap<>();
     private final Map<String, Upload> uploads = new HashMap<>();
+    private int uploadsBegun;
     private final Map<String, Set<String>> tokens = new HashMap<>();
 
     private @Nullable String basic;
@@ -115,6 +116,7 @@ public final class FakeRegistry implements AutoCloseable {
     private boolean answersHead = true;
     private boolean deletes = true;
     private @Nullable String namedDigest;
+    private int halves;
 
     private FakeRegistry(@Nullable HeldCertificate certificate) throws IOException {
         this.certificate = certificate;
@@ -174,6 +176,14 @@ public final class FakeRegistry implements AutoCloseable {
         return certificate == null
                 ? settings.withPlainHttp(host())
                 : settings.withAuthorities(List.of(certificate.certificate()));
+    }
+
+    /** The certificate of a registry with TLS, as PEM. */
+    public String authorityPem() {
+        if (certificate == null) {
+            throw new IllegalStateException("this registry speaks plain HTTP");
+        }
+        return certificate.certificatePem();
     }
 
     // --- content
@@ -359,7 +369,7 @@ public final class FakeRegistry implements AutoCloseable {
                 method,
                 pathPart,
                 (request, honest) -> honest.get()
-                .newBuilder()
+                        .newBuilder()
                         .onResponseStart(new SocketEffect.CloseSocket())
                         .build());
     }
@@ -385,19 +395,21 @@ public final class FakeRegistry implements AutoCloseable {
 
     /** Takes only half of a chunk, then closes the connection. */
     public void takeHalf(int times) {
-        lock.lock();
-        try {
-            halves = times;
-        } finally {
-            lock.unlock();
-        }
+        put(() -> halves = times);
     }
-
-    private int halves;
 
     /** Answers with exactly this. */
     public void answer(int times, String method, String pathPart, MockResponse response) {
         fault(faults, times, method, pathPart, (request, honest) -> response);
+    }
+
+    /** No fault that is left strikes any more. */
+    public void heal() {
+        put(() -> {
+            faults.clear();
+            storageFaults.clear();
+            halves = 0;
+        });
     }
 
     // --- what was seen
@@ -599,7 +611,10 @@ public final class FakeRegistry implements AutoCloseable {
             return error(404, "BLOB_UNKNOWN", "blob unknown to registry");
         }
         if (redirects && request.method.equals("GET")) {
-            return status(307, "Location", scheme() + "://" + storageHost() + "/" + repository + "/" + digest + "?" + signature);
+            return status(
+                    307,
+                    "Location",
+                    scheme() + "://" + storageHost() + "/" + repository + "/" + digest + "?" + signature);
         }
         return blob(request, blob);
     }
@@ -725,7 +740,7 @@ public final class FakeRegistry implements AutoCloseable {
                 return status(201, "Location", "/v2/" + repository + "/blobs/" + mounted);
             }
         }
-        var id = "upload-" + (requests.size() + 1);
+        var id = "upload-" + ++uploadsBegun;
         var upload = new Upload();
         uploads.put(id, upload);
         var response = uploadState(202, repository, id, upload).newBuilder();

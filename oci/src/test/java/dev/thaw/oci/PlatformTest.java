@@ -30,7 +30,8 @@ class PlatformTest {
         assertThat(new Platform("linux", "arm64", "v8", null, java.util.List.of())
                         .matches(new Platform("linux", "aarch64")))
                 .isTrue();
-        assertThat(new Platform("linux", "amd64").matches(new Platform("linux", "arm64"))).isFalse();
+        assertThat(new Platform("linux", "amd64").matches(new Platform("linux", "arm64")))
+                .isFalse();
     }
 
     @ParameterizedTest

@@ -51,9 +51,32 @@ class ReferenceTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "", " ", "/", "a/", "/a", "a//b", "A", "ghcr.io/A/b", "a:", "a:-x", "a:b:c", "a b", "a@b", "a@sha256:12",
-                "ghcr.io/", "ghcr.io:/a", "ghcr.io:x/a", "ghcr.io:999999/a", "a..b", "a/-b", "a/b-", "https://ghcr.io/a",
-                "user@ghcr.io/a", "ghcr.io/a?x=1", "ghcr.io/a/../b", "ghcr.io/%2e/b"
+                "",
+                " ",
+                "/",
+                "a/",
+                "/a",
+                "a//b",
+                "A",
+                "ghcr.io/A/b",
+                "a:",
+                "a:-x",
+                "a:b:c",
+                "a b",
+                "a@b",
+                "a@sha256:12",
+                "ghcr.io/",
+                "ghcr.io:/a",
+                "ghcr.io:x/a",
+                "ghcr.io:999999/a",
+                "a..b",
+                "a/-b",
+                "a/b-",
+                "https://ghcr.io/a",
+                "user@ghcr.io/a",
+                "ghcr.io/a?x=1",
+                "ghcr.io/a/../b",
+                "ghcr.io/%2e/b"
             })
     void refusesWhatIsNoReference(String text) {
         assertThatThrownBy(() -> Reference.parse(text)).isInstanceOf(IllegalArgumentException.class);

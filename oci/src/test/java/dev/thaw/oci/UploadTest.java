@@ -64,7 +64,8 @@ class UploadTest {
     void sendsChunksAsLargeAsTheRegistryDemands() throws Exception {
         registry.demandsChunksOf(10_000);
         upload(CONTENT);
-        assertThat(registry.requests("PATCH", "")).allSatisfy(seen -> assertThat(seen.body()).hasSize(10_000));
+        assertThat(registry.requests("PATCH", ""))
+                .allSatisfy(seen -> assertThat(seen.body()).hasSize(10_000));
         registry.demandsChunksOf(Integer.MAX_VALUE);
         assertThatThrownBy(() -> client.upload(repository))
                 .isInstanceOf(RegistryException.Invalid.class)
@@ -111,7 +112,8 @@ class UploadTest {
             registry.fail(1, "GET", "/uploads/", 404);
             assertThatThrownBy(() -> upload.write(CONTENT))
                     .isInstanceOfSatisfying(
-                            RegistryException.Unavailable.class, e -> assertThat(e.isTransient()).isTrue())
+                            RegistryException.Unavailable.class,
+                            e -> assertThat(e.isTransient()).isTrue())
                     .hasMessageContaining("forgotten the upload");
         }
     }
@@ -139,7 +141,11 @@ class UploadTest {
 
     @Test
     void commitsAgainAfterAServerError() throws Exception {
-        registry.answer(1, "PUT", "/uploads/", new mockwebserver3.MockResponse.Builder().code(500).build());
+        registry.answer(
+                1,
+                "PUT",
+                "/uploads/",
+                new mockwebserver3.MockResponse.Builder().code(500).build());
         var content = random(100);
         upload(content);
         assertThat(registry.blob("team/app", Digest.sha256(content))).hasValue(content);
@@ -207,7 +213,8 @@ class UploadTest {
         registry.addBlob("base/image", CONTENT);
         assertThat(client.mount(repository, digest, "base/image")).isTrue();
         assertThat(registry.blob("team/app", digest)).isPresent();
-        assertThat(client.mount(repository, Digest.sha256(new byte[9]), "base/image")).isFalse();
+        assertThat(client.mount(repository, Digest.sha256(new byte[9]), "base/image"))
+                .isFalse();
         registry.withoutMounts();
         assertThat(client.mount(registry.repository("c"), digest, "base/image")).isFalse();
         registry.fail(1, "POST", "", 403);
@@ -231,8 +238,7 @@ class UploadTest {
     void sendsNoCredentialToAnUploadHostOfItsOwn() throws Exception {
         try (var elsewhere = FakeRegistry.start();
                 var known = new RegistryClient(
-                        registry.settings(),
-                        (host, path) -> java.util.Optional.of(new Credential.Basic("me", "pw")))) {
+                        registry.settings(), (host, path) -> java.util.Optional.of(new Credential.Basic("me", "pw")))) {
             registry.wantsBasic("me", "pw");
             try (var open = known.upload(repository)) {
                 open.write(1);
@@ -243,8 +249,9 @@ class UploadTest {
                 upload.write(CONTENT, 0, 100);
                 upload.commit();
             }
-            assertThat(elsewhere.requests()).isNotEmpty().allSatisfy(seen -> assertThat(seen.header("Authorization"))
-                    .isNull());
+            assertThat(elsewhere.requests())
+                    .isNotEmpty()
+                    .allSatisfy(seen -> assertThat(seen.header("Authorization")).isNull());
         }
     }
 
