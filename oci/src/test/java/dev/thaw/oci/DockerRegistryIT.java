@@ -122,7 +122,7 @@ class DockerRegistryIT {
             }
             var uploads = folder.resolve("data/docker/registry/v2/repositories/team/app/_uploads");
             try (var left = Files.walk(uploads)) {
-                // The registry forgets its little hash states, but the content must be gone.
+                // The registry leaves its little hash states behind, but the content must be gone.
                 assertThat(left.filter(file -> file.endsWith("data"))).isEmpty();
             }
         }
