@@ -119,10 +119,11 @@ final class Agent implements AutoCloseable {
                 : Optional.of(part(
                         new ColdStartSpool(nodeService.get(), settings.root().resolve("cold-starts"))));
         var clock =
-                part(new ColdStartClock(containerd, () -> late.get()::lazyRoot, images, sink(images, spool), metrics));
+                part(new ColdStartClock(containerd, () -> late.get()::lazyRoot, images, sink(images, spool, lateClock::get), metrics));
         var snapshots = part(new Snapshots(
                 SnapshotSettings.in(settings.root().resolve("snapshots")), records, images, clock, Clock.systemUTC()));
         late.set(snapshots);
+        lateClock.set(clock);
         snapshots.restore();
         part(SnapshotServer.start(settings.socket(), snapshots, metrics));
         clock.start();
