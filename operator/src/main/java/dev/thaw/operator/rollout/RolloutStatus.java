@@ -119,7 +119,10 @@ final class RolloutStatus {
     }
 
     private Condition progressing(Nodes nodes) {
-        boolean moving = isUnobserved() || nodes.outdated() > 0 || nodes.installed() < nodes.desired();
+        if (isUnobserved()) {
+            return Condition.of(ConditionType.PROGRESSING, ConditionStatus.TRUE, Reason.ROLLING_OUT);
+        }
+        boolean moving = nodes.outdated() > 0 || nodes.installed() < nodes.desired();
         return moving
                 ? Condition.of(
                         ConditionType.PROGRESSING,
