@@ -63,11 +63,13 @@ final class Cluster implements AutoCloseable {
     }
 
     void apply(String yaml) {
-        client.load(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8))).serverSideApply();
+        client.load(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8)))
+                .serverSideApply();
     }
 
     void delete(String yaml) {
-        client.load(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8))).delete();
+        client.load(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8)))
+                .delete();
     }
 
     Pod pod(String namespace, String name) {
@@ -86,7 +88,8 @@ final class Cluster implements AutoCloseable {
         return pod != null
                 && pod.getStatus() != null
                 && pod.getStatus().getConditions().stream()
-                        .anyMatch(c -> c.getType().equals("Ready") && c.getStatus().equals("True"));
+                        .anyMatch(c ->
+                                c.getType().equals("Ready") && c.getStatus().equals("True"));
     }
 
     GenericKubernetesResource lazyImage(String namespace, String name) {
@@ -154,8 +157,8 @@ final class Cluster implements AutoCloseable {
             Thread.currentThread().interrupt();
             throw new AssertionError("interrupted", e);
         } catch (ExecutionException | TimeoutException e) {
-            throw new AssertionError("`%s` in %s/%s did not end: %s"
-                    .formatted(String.join(" ", command), namespace, pod, output), e);
+            throw new AssertionError(
+                    "`%s` in %s/%s did not end: %s".formatted(String.join(" ", command), namespace, pod, output), e);
         }
     }
 
@@ -178,7 +181,8 @@ final class Cluster implements AutoCloseable {
                         .append(image.getAdditionalProperties().get("status"))
                         .append('\n');
             }
-            for (Event event : client.v1().events().inNamespace(namespace).list().getItems()) {
+            for (Event event :
+                    client.v1().events().inNamespace(namespace).list().getItems()) {
                 text.append("event ")
                         .append(event.getInvolvedObject().getKind())
                         .append('/')

@@ -68,8 +68,7 @@ class LazyStartE2E {
         node = cluster.nodes().getFirst();
         cluster.namespace(TESTS);
         probe = new NodeProbe(cluster, TESTS, node, surroundings.toolsImage());
-        registry = new Registry(
-                cluster, TESTS, "registry", 5001, surroundings.registryImage(), Optional.of(ACCOUNT));
+        registry = new Registry(cluster, TESTS, "registry", 5001, surroundings.registryImage(), Optional.of(ACCOUNT));
         trustPlainHttp(registry.host());
         source = Registry.Layouts.manifest(surroundings.pythonLayout());
         sourceBytes = Registry.layerBytes(source);
@@ -78,8 +77,9 @@ class LazyStartE2E {
     }
 
     private void trustPlainHttp(String host) {
-        probe.shell("mkdir -p /etc/containerd/certs.d/%1$s && printf 'server = \"http://%1$s\"\\n[host.\"http://%1$s\"]\\n' > /etc/containerd/certs.d/%1$s/hosts.toml"
-                .formatted(host));
+        probe.shell(
+                "mkdir -p /etc/containerd/certs.d/%1$s && printf 'server = \"http://%1$s\"\\n[host.\"http://%1$s\"]\\n' > /etc/containerd/certs.d/%1$s/hosts.toml"
+                        .formatted(host));
     }
 
     private byte[] containerdConfiguration() {
@@ -101,21 +101,15 @@ class LazyStartE2E {
     @Test
     @Order(1)
     void helmInstallGivesAReadySystem() throws IOException {
-        var values = Files.writeString(
-                temp.resolve("values.yaml"),
-                """
+        var values = Files.writeString(temp.resolve("values.yaml"), """
                 operator: {image: {repository: %1$s/operator, tag: "%2$s"}}
                 agent: {image: {repository: %1$s/node-agent, tag: "%2$s"}}
                 converter: {image: {repository: %1$s/converter, tag: "%2$s"}}
                 registries: [{host: "%3$s", plainHttp: true}]
                 snapshotter:
                   containerd: {restart: %4$s}
-                """
-                        .formatted(
-                                surroundings.imagePrefix(),
-                                surroundings.imageTag(),
-                                registry.host(),
-                                surroundings.restart()));
+                """.formatted(
+                        surroundings.imagePrefix(), surroundings.imageTag(), registry.host(), surroundings.restart()));
         new Helm(surroundings.chart())
                 .install()
                 .withName("thaw")
@@ -161,8 +155,14 @@ class LazyStartE2E {
         cluster.awaitReady(TESTS, "ordinary", Duration.ofMinutes(3));
         treeOnOverlayfs = cluster.exec(TESTS, "ordinary", "app", "python3", "/app/walk.py");
         assertThat(treeOnOverlayfs.lines().count()).isGreaterThan(2000);
-        assertThat(cluster.pod(TESTS, "ordinary").getSpec().getRuntimeClassName()).isNull();
-        cluster.client().pods().inNamespace(TESTS).withName("ordinary").withGracePeriod(0).delete();
+        assertThat(cluster.pod(TESTS, "ordinary").getSpec().getRuntimeClassName())
+                .isNull();
+        cluster.client()
+                .pods()
+                .inNamespace(TESTS)
+                .withName("ordinary")
+                .withGracePeriod(0)
+                .delete();
         // so that no layer of it is on the node when the lazy pod starts
         Cluster.await("the pod to go", A_MINUTE, () -> cluster.pod(TESTS, "ordinary") == null, gone -> gone);
     }
@@ -170,8 +170,7 @@ class LazyStartE2E {
     @Test
     @Order(3)
     void aLazyImageIsConvertedAndReady() throws IOException {
-        cluster.apply(
-                """
+        cluster.apply("""
                 apiVersion: thaw.dev/v1alpha1
                 kind: LazyImage
                 metadata: {name: app, namespace: %s}
@@ -180,8 +179,7 @@ class LazyStartE2E {
                   backgroundFetch: Never
                   pullSecrets: [{name: pull}]
                   pushSecret: {name: pull}
-                """
-                        .formatted(TESTS, image("1")));
+                """.formatted(TESTS, image("1")));
         Cluster.await(
                 "the LazyImage to be Ready",
                 Duration.ofMinutes(5),
@@ -197,13 +195,14 @@ class LazyStartE2E {
         try (var client = registry.open()) {
             var index = (ImageIndex) client.manifest(registry.reference("team/app", "1-thaw"));
             assertThat(index.manifests()).hasSize(2);
-            var lazy = (ImageManifest) client.manifest(
-                    registry.reference("team/app", "1").withDigest(index.manifests().getFirst().digest()));
+            var lazy = (ImageManifest) client.manifest(registry.reference("team/app", "1")
+                    .withDigest(index.manifests().getFirst().digest()));
             assertThat(lazy.layers().subList(1, lazy.layers().size()))
                     .as("the original layers, byte for byte, behind the marker")
                     .extracting(layer -> layer.digest())
-                    .containsExactlyElementsOf(
-                            source.layers().stream().map(layer -> layer.digest()).toList());
+                    .containsExactlyElementsOf(source.layers().stream()
+                            .map(layer -> layer.digest())
+                            .toList());
         }
     }
 
@@ -211,8 +210,7 @@ class LazyStartE2E {
     @Order(4)
     void anAnnotatedPodAnswersWhileMostOfItsImageIsStillInTheRegistry() {
         var layersBefore = layerDownloads();
-        cluster.apply(
-                """
+        cluster.apply("""
                 apiVersion: apps/v1
                 kind: Deployment
                 metadata: {name: app, namespace: %s}
@@ -231,18 +229,18 @@ class LazyStartE2E {
                         image: %s
                         ports: [{containerPort: 8000}]
                         readinessProbe: {httpGet: {path: /, port: 8000}, periodSeconds: 1}
-                """
-                        .formatted(TESTS, image("1")));
+                """.formatted(TESTS, image("1")));
         var pod = Cluster.await(
-                "the lazy pod to be ready", Duration.ofMinutes(2), this::appPod, found -> found.filter(Cluster::isReady)
-                        .isPresent())
+                        "the lazy pod to be ready",
+                        Duration.ofMinutes(2),
+                        this::appPod,
+                        found -> found.filter(Cluster::isReady).isPresent())
                 .orElseThrow();
 
         assertThat(pod.getSpec().getRuntimeClassName()).isEqualTo("runc-lazy");
         assertThat(pod.getSpec().getContainers().getFirst().getImage())
                 .startsWith(registry.host() + "/team/app@sha256:");
-        assertThat(pod.getMetadata().getAnnotations())
-                .containsEntry("thaw.dev/original-image.app", image("1"));
+        assertThat(pod.getMetadata().getAnnotations()).containsEntry("thaw.dev/original-image.app", image("1"));
         assertThat(cluster.httpGet(TESTS, pod.getMetadata().getName(), 8000, "/"))
                 .contains("samples");
         assertThat(fetchedBytes())
@@ -261,14 +259,17 @@ class LazyStartE2E {
                 Duration.ofMinutes(2),
                 () -> cluster.lazyImage(TESTS, "app"),
                 found -> !text(found, "status", "coldStart", "ready", "p50").isEmpty());
-        assertThat(seconds(text(image, "status", "coldStart", "entrypoint", "p50"))).isBetween(0.0, 60.0);
+        assertThat(seconds(text(image, "status", "coldStart", "entrypoint", "p50")))
+                .isBetween(0.0, 60.0);
         assertThat(seconds(text(image, "status", "coldStart", "ready", "p50")))
                 .isGreaterThanOrEqualTo(seconds(text(image, "status", "coldStart", "entrypoint", "p50")));
         assertThat(Long.parseLong(text(image, "status", "coldStart", "demandBytes"))
                         + Long.parseLong(text(image, "status", "coldStart", "aheadBytes")))
                 .isPositive();
         List<Map<String, Object>> nodes = image.get("status", "nodes");
-        assertThat(nodes).extracting(row -> row.get("node")).contains(node.getMetadata().getName());
+        assertThat(nodes)
+                .extracting(row -> row.get("node"))
+                .contains(node.getMetadata().getName());
     }
 
     @Test
@@ -285,8 +286,7 @@ class LazyStartE2E {
     @Test
     @Order(7)
     void theContainerWritesRenamesAndDeletesAsOnAnyRoot() {
-        var script =
-                """
+        var script = """
                 import os, shutil
                 with open('/srv/replaced/above', 'a') as f: f.write('more')
                 assert open('/srv/replaced/above').read() == 'above\\nmore'
@@ -301,7 +301,8 @@ class LazyStartE2E {
                     f.seek(150_000_000); assert f.read(7) == b'changed'
                 print('done')
                 """;
-        assertThat(cluster.exec(TESTS, appPodName(), "app", "python3", "-c", script)).contains("done");
+        assertThat(cluster.exec(TESTS, appPodName(), "app", "python3", "-c", script))
+                .contains("done");
     }
 
     @Test
@@ -327,8 +328,9 @@ class LazyStartE2E {
     /** Process 1 of a container takes no signal that it has no handler for, save from outside. */
     private void endProcess(String pod) {
         var id = Cluster.status(cluster.pod(TESTS, pod), "app").getContainerID().replaceFirst(".*//", "");
-        probe.shell("for p in /proc/[0-9]*; do if grep -qs %s $p/cgroup && grep -qs server.py $p/cmdline; then kill -9 ${p#/proc/}; fi; done"
-                .formatted(id));
+        probe.shell(
+                "for p in /proc/[0-9]*; do if grep -qs %s $p/cgroup && grep -qs server.py $p/cmdline; then kill -9 ${p#/proc/}; fi; done"
+                        .formatted(id));
     }
 
     @Test
@@ -339,7 +341,12 @@ class LazyStartE2E {
         cluster.awaitReady(TESTS, "second", A_MINUTE);
         assertThat(cluster.pod(TESTS, "second").getSpec().getRuntimeClassName()).isEqualTo("runc-lazy");
         assertThat(fetchedBytes()).isEqualTo(before);
-        cluster.client().pods().inNamespace(TESTS).withName("second").withGracePeriod(0).delete();
+        cluster.client()
+                .pods()
+                .inNamespace(TESTS)
+                .withName("second")
+                .withGracePeriod(0)
+                .delete();
     }
 
     @Test
@@ -351,26 +358,35 @@ class LazyStartE2E {
                 image("1"),
                 "\n  - {name: sidecar, image: \"%s\", imagePullPolicy: IfNotPresent, command: [httpd, -f, -p, \"8080\", -h, /www]}"
                         .formatted(surroundings.toolsImage())));
-        cluster.apply(
-                """
+        cluster.apply("""
                 apiVersion: v1
                 kind: Pod
                 metadata: {name: untouched, namespace: %s}
                 spec:
                   terminationGracePeriodSeconds: 0
                   containers: [{name: app, image: "%s", imagePullPolicy: IfNotPresent, command: [sleep, "1000"]}]
-                """
-                        .formatted(TESTS, surroundings.toolsImage()));
+                """.formatted(TESTS, surroundings.toolsImage()));
         cluster.awaitReady(TESTS, "mixed", A_MINUTE);
         cluster.awaitReady(TESTS, "untouched", A_MINUTE);
         assertThat(cluster.httpGet(TESTS, "mixed", 8080, "/index.html")).contains("page of the sidecar");
         assertThat(cluster.httpGet(TESTS, "mixed", 8000, "/")).contains("samples");
-        cluster.exec(TESTS, "mixed", "sidecar", "sh", "-c", "echo x > /www/written && rm /www/index.html && cat /www/written");
+        cluster.exec(
+                TESTS,
+                "mixed",
+                "sidecar",
+                "sh",
+                "-c",
+                "echo x > /www/written && rm /www/index.html && cat /www/written");
         var untouched = cluster.pod(TESTS, "untouched");
         assertThat(untouched.getSpec().getRuntimeClassName()).isNull();
         assertThat(untouched.getSpec().getContainers().getFirst().getImage()).isEqualTo(surroundings.toolsImage());
         for (var name : List.of("mixed", "untouched")) {
-            cluster.client().pods().inNamespace(TESTS).withName(name).withGracePeriod(0).delete();
+            cluster.client()
+                    .pods()
+                    .inNamespace(TESTS)
+                    .withName(name)
+                    .withGracePeriod(0)
+                    .delete();
         }
     }
 
@@ -380,8 +396,7 @@ class LazyStartE2E {
         var pod = appPodName();
         var agent = agentPod();
         // touches files that nobody read yet, again and again, over the time of the kill
-        var reader =
-                """
+        var reader = """
                 import hashlib, os, time
                 end = time.time() + 25
                 with open('/srv/model.bin', 'rb', buffering=0) as f:
@@ -396,8 +411,9 @@ class LazyStartE2E {
                 print('read', count)
                 """;
         var output = new StringBuilder();
-        var reading = Thread.ofPlatform().start(() -> output.append(
-                cluster.tryExec(TESTS, pod, "app", "python3", "-c", reader).output()));
+        var reading = Thread.ofPlatform()
+                .start(() -> output.append(cluster.tryExec(TESTS, pod, "app", "python3", "-c", reader)
+                        .output()));
         Cluster.sleep(Duration.ofSeconds(5));
         killAgent(agent);
         Cluster.await(
@@ -416,9 +432,8 @@ class LazyStartE2E {
     }
 
     private static boolean under(String line, String root) {
-        var path = new String(
-                HexFormat.of().parseHex(line.substring(0, line.indexOf(' '))),
-                StandardCharsets.ISO_8859_1);
+        var path =
+                new String(HexFormat.of().parseHex(line.substring(0, line.indexOf(' '))), StandardCharsets.ISO_8859_1);
         return path.equals(root) || path.startsWith(root + "/");
     }
 
@@ -433,8 +448,8 @@ class LazyStartE2E {
 
     private void killAgent(Pod agent) {
         var id = Cluster.status(agent, "agent").getContainerID().replaceFirst(".*//", "");
-        probe.shell("for p in /proc/[0-9]*; do if grep -qs %s $p/cgroup; then kill -9 ${p#/proc/}; fi; done"
-                .formatted(id));
+        probe.shell(
+                "for p in /proc/[0-9]*; do if grep -qs %s $p/cgroup; then kill -9 ${p#/proc/}; fi; done".formatted(id));
     }
 
     @Test
@@ -445,14 +460,22 @@ class LazyStartE2E {
         assertThat(cluster.pod(TESTS, "plain").getSpec().getRuntimeClassName()).isNull();
         assertThat(lines(cluster.exec(TESTS, "plain", "app", "python3", "/app/walk.py")))
                 .isEqualTo(lines(treeOnOverlayfs));
-        cluster.client().pods().inNamespace(TESTS).withName("plain").withGracePeriod(0).delete();
+        cluster.client()
+                .pods()
+                .inNamespace(TESTS)
+                .withName("plain")
+                .withGracePeriod(0)
+                .delete();
     }
 
     @Test
     @Order(13)
     void whatCannotBeConvertedSaysWhyAndPublishesNothing() throws IOException {
         registry.pushLayer(
-                "bad/corrupt", "1", "application/vnd.oci.image.layer.v1.tar+gzip", "no gzip at all".getBytes(StandardCharsets.UTF_8));
+                "bad/corrupt",
+                "1",
+                "application/vnd.oci.image.layer.v1.tar+gzip",
+                "no gzip at all".getBytes(StandardCharsets.UTF_8));
         registry.pushLayer(
                 "bad/unsupported", "1", "application/vnd.example.layer.v1.zip", "PK".getBytes(StandardCharsets.UTF_8));
         cluster.apply(registry.secret(TESTS, "wrong", "not the password"));
@@ -478,10 +501,20 @@ class LazyStartE2E {
             }
         }
         // and a pod that wants one of them runs its own image
-        cluster.apply(pod("unconverted", "thaw.dev/lazy: \"true\", thaw.dev/lazy-image.app: forbidden", image("1"), ""));
-        assertThat(cluster.pod(TESTS, "unconverted").getSpec().getContainers().getFirst().getImage())
+        cluster.apply(
+                pod("unconverted", "thaw.dev/lazy: \"true\", thaw.dev/lazy-image.app: forbidden", image("1"), ""));
+        assertThat(cluster.pod(TESTS, "unconverted")
+                        .getSpec()
+                        .getContainers()
+                        .getFirst()
+                        .getImage())
                 .isEqualTo(image("1"));
-        cluster.client().pods().inNamespace(TESTS).withName("unconverted").withGracePeriod(0).delete();
+        cluster.client()
+                .pods()
+                .inNamespace(TESTS)
+                .withName("unconverted")
+                .withGracePeriod(0)
+                .delete();
         for (var name : List.of("missing", "unauthorised", "unreachable", "corrupt", "unsupported", "forbidden")) {
             cluster.client()
                     .genericKubernetesResources("thaw.dev/v1alpha1", "LazyImage")
@@ -492,8 +525,7 @@ class LazyStartE2E {
     }
 
     private void bad(String name, String image, String pullSecret, String pushSecret, String more) {
-        cluster.apply(
-                """
+        cluster.apply("""
                 apiVersion: thaw.dev/v1alpha1
                 kind: LazyImage
                 metadata: {name: %s, namespace: %s}
@@ -503,8 +535,7 @@ class LazyStartE2E {
                   pushSecret: {name: %s}
                   converter: {backoffLimit: 0}
                   %s
-                """
-                        .formatted(name, TESTS, image, pullSecret, pushSecret, more));
+                """.formatted(name, TESTS, image, pullSecret, pushSecret, more));
     }
 
     private void assertReason(String name, String reason) {
@@ -513,8 +544,8 @@ class LazyStartE2E {
                 Duration.ofMinutes(3),
                 () -> cluster.lazyImage(TESTS, name),
                 found -> conditions(found).stream()
-                        .anyMatch(condition -> reason.equals(condition.get("reason"))
-                                && "False".equals(condition.get("status"))));
+                        .anyMatch(condition ->
+                                reason.equals(condition.get("reason")) && "False".equals(condition.get("status"))));
         assertThat(condition(image, "Ready")).isEqualTo("False");
         assertThat(conditions(image))
                 .filteredOn(condition -> reason.equals(condition.get("reason")))
@@ -561,34 +592,36 @@ class LazyStartE2E {
         Cluster.await(
                 "the Job to go",
                 A_MINUTE,
-                () -> cluster.client().batch().v1().jobs().inNamespace(TESTS).list().getItems(),
+                () -> cluster.client()
+                        .batch()
+                        .v1()
+                        .jobs()
+                        .inNamespace(TESTS)
+                        .list()
+                        .getItems(),
                 List::isEmpty);
         removeImagesFromNode();
         Cluster.await(
                 "mounts, snapshots and cache to go",
                 Duration.ofMinutes(4), // kubelet keeps the sandboxes of ended pods for a minute or two
-                () -> probe.shell(
-                        """
+                () -> probe.shell("""
                         grep ' /var/lib/thaw/mounts/' /proc/self/mountinfo || true
                         find /var/lib/thaw/images /var/lib/thaw/mounts -mindepth 1 -maxdepth 1
                         find /var/lib/thaw/cache -type f
                         %s -n k8s.io snapshots --snapshotter thaw ls | grep -E 'Active|View' || true
-                        """
-                                .formatted(ctr())),
+                        """.formatted(ctr())),
                 String::isBlank);
     }
 
     /** What kubelet's image garbage collection does in the end, for every image of these tests. */
     private void removeImagesFromNode() {
-        probe.shell(
-                """
+        probe.shell("""
                 for digest in $(%1$s -n k8s.io images ls | awk -v host=%2$s 'index($1, host) == 1 {print $3}'); do
                   for name in $(%1$s -n k8s.io images ls | awk -v digest="$digest" '$3 == digest {print $1}'); do
                     %1$s -n k8s.io images rm --sync "$name"
                   done
                 done
-                """
-                        .formatted(ctr(), registry.host()));
+                """.formatted(ctr(), registry.host()));
     }
 
     private String ctr() {
@@ -604,7 +637,8 @@ class LazyStartE2E {
                 .withKubeConfig(surroundings.kubeconfig())
                 .call();
         assertThat(containerdConfiguration()).isEqualTo(containerdBefore);
-        assertThat(cluster.client().runtimeClasses().withName("runc-lazy").get()).isNull();
+        assertThat(cluster.client().runtimeClasses().withName("runc-lazy").get())
+                .isNull();
         assertThat(cluster.client()
                         .nodes()
                         .withName(node.getMetadata().getName())
@@ -632,8 +666,7 @@ class LazyStartE2E {
                   - name: app
                     image: %4$s
                     readinessProbe: {httpGet: {path: /, port: 8000}, periodSeconds: 1}%5$s
-                """
-                .formatted(name, TESTS, annotation, image, more);
+                """.formatted(name, TESTS, annotation, image, more);
     }
 
     private Optional<Pod> appPod() {
@@ -648,7 +681,8 @@ class LazyStartE2E {
 
     private Pod agentPod() {
         return cluster.pods(SYSTEM, Map.of("app.kubernetes.io/component", "node-agent")).stream()
-                .filter(pod -> pod.getSpec().getNodeName().equals(node.getMetadata().getName()))
+                .filter(pod ->
+                        pod.getSpec().getNodeName().equals(node.getMetadata().getName()))
                 .findFirst()
                 .orElseThrow();
     }
@@ -671,7 +705,12 @@ class LazyStartE2E {
     }
 
     private String rootOf(Pod pod) {
-        return cluster.exec(TESTS, pod.getMetadata().getName(), "app", "python3", "-c",
+        return cluster.exec(
+                TESTS,
+                pod.getMetadata().getName(),
+                "app",
+                "python3",
+                "-c",
                 "print([l.split(' - ')[1] for l in open('/proc/self/mountinfo') if l.split()[4] == '/'][-1])");
     }
 

@@ -15,8 +15,7 @@ final class NodeProbe {
         this.cluster = cluster;
         this.namespace = namespace;
         this.pod = "probe-" + node.getMetadata().getName();
-        cluster.apply(
-                """
+        cluster.apply("""
                 apiVersion: v1
                 kind: Pod
                 metadata: {name: %s, namespace: %s}
@@ -31,8 +30,7 @@ final class NodeProbe {
                     imagePullPolicy: IfNotPresent
                     command: [sleep, "1000000"]
                     securityContext: {privileged: true}
-                """
-                        .formatted(pod, namespace, node.getMetadata().getName(), image));
+                """.formatted(pod, namespace, node.getMetadata().getName(), image));
         cluster.awaitReady(namespace, pod, Duration.ofSeconds(60));
     }
 

@@ -40,8 +40,7 @@ final class Registry implements AutoCloseable {
         this.account = account;
         var node = cluster.nodes().getFirst();
         this.host = Cluster.addressOf(node) + ":" + port;
-        cluster.apply(
-                """
+        cluster.apply("""
                 apiVersion: v1
                 kind: Secret
                 metadata: {name: %1$s-htpasswd, namespace: %2$s}
@@ -65,19 +64,18 @@ final class Registry implements AutoCloseable {
                     readinessProbe: {tcpSocket: {port: %6$d}, periodSeconds: 1}
                     volumeMounts: [{name: blobs, mountPath: /var/lib/registry}, {name: htpasswd, mountPath: /etc/htpasswd}]
                   volumes: [{name: blobs, emptyDir: {}}, {name: htpasswd, secret: {secretName: %1$s-htpasswd}}]
-                """
-                        .formatted(
-                                name,
-                                namespace,
-                                account.map(Account::htpasswd).orElse(""),
-                                node.getMetadata().getName(),
-                                image,
-                                port,
-                                account.isEmpty()
-                                        ? ""
-                                        : "- {name: REGISTRY_AUTH, value: htpasswd}\n"
-                                                + "    - {name: REGISTRY_AUTH_HTPASSWD_REALM, value: thaw}\n"
-                                                + "    - {name: REGISTRY_AUTH_HTPASSWD_PATH, value: /etc/htpasswd/htpasswd}"));
+                """.formatted(
+                        name,
+                        namespace,
+                        account.map(Account::htpasswd).orElse(""),
+                        node.getMetadata().getName(),
+                        image,
+                        port,
+                        account.isEmpty()
+                                ? ""
+                                : "- {name: REGISTRY_AUTH, value: htpasswd}\n"
+                                        + "    - {name: REGISTRY_AUTH_HTPASSWD_REALM, value: thaw}\n"
+                                        + "    - {name: REGISTRY_AUTH_HTPASSWD_PATH, value: /etc/htpasswd/htpasswd}"));
         cluster.awaitReady(namespace, name, Duration.ofSeconds(60));
         forward = cluster.client().pods().inNamespace(namespace).withName(name).portForward(port);
     }
@@ -98,17 +96,13 @@ final class Registry implements AutoCloseable {
                 metadata: {name: %s, namespace: %s}
                 type: kubernetes.io/dockerconfigjson
                 data: {.dockerconfigjson: %s}
-                """
-                .formatted(
-                        name,
-                        namespace,
-                        Base64.getEncoder().encodeToString(config.getBytes(StandardCharsets.UTF_8)));
+                """.formatted(
+                        name, namespace, Base64.getEncoder().encodeToString(config.getBytes(StandardCharsets.UTF_8)));
     }
 
     /** How many times a line of the access log since the start matches all the words. */
     long requests(String... words) {
-        return cluster
-                .client()
+        return cluster.client()
                 .pods()
                 .inNamespace(namespace)
                 .withName(pod)
@@ -120,9 +114,11 @@ final class Registry implements AutoCloseable {
 
     /** Ends the registry's process; kubelet starts it again, with the blobs it had. */
     void kill(NodeProbe probe) {
-        var id = Cluster.status(cluster.pod(namespace, pod), "registry").getContainerID().replaceFirst(".*//", "");
-        probe.shell("for p in /proc/[0-9]*; do if grep -qs %s $p/cgroup; then kill -9 ${p#/proc/}; fi; done"
-                .formatted(id));
+        var id = Cluster.status(cluster.pod(namespace, pod), "registry")
+                .getContainerID()
+                .replaceFirst(".*//", "");
+        probe.shell(
+                "for p in /proc/[0-9]*; do if grep -qs %s $p/cgroup; then kill -9 ${p#/proc/}; fi; done".formatted(id));
     }
 
     RegistryClient open() throws IOException {
@@ -142,8 +138,8 @@ final class Registry implements AutoCloseable {
                         .formatted(
                                 local(),
                                 Base64.getEncoder()
-                                        .encodeToString((a.user() + ":" + a.password())
-                                                .getBytes(StandardCharsets.UTF_8))))
+                                        .encodeToString(
+                                                (a.user() + ":" + a.password()).getBytes(StandardCharsets.UTF_8))))
                 .orElse("");
         return DockerConfig.parse("{\"auths\":{%s}}".formatted(auths).getBytes(StandardCharsets.UTF_8));
     }
@@ -176,13 +172,9 @@ final class Registry implements AutoCloseable {
                     {"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
                      "config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"%s","size":%d},
                      "layers":[{"mediaType":"%s","digest":"%s","size":%d}]}
-                    """
-                            .formatted(
-                                    Digest.sha256(config), config.length, mediaType, Digest.sha256(layer), layer.length);
+                    """.formatted(Digest.sha256(config), config.length, mediaType, Digest.sha256(layer), layer.length);
             client.putManifest(
-                    reference,
-                    "application/vnd.oci.image.manifest.v1+json",
-                    manifest.getBytes(StandardCharsets.UTF_8));
+                    reference, "application/vnd.oci.image.manifest.v1+json", manifest.getBytes(StandardCharsets.UTF_8));
         }
     }
 
@@ -212,8 +204,7 @@ final class Registry implements AutoCloseable {
         }
 
         static ImageManifest manifest(Path layout) throws IOException {
-            var index = new ObjectMapper()
-                    .readTree(Files.readAllBytes(layout.resolve("index.json")));
+            var index = new ObjectMapper().readTree(Files.readAllBytes(layout.resolve("index.json")));
             var digest = Digest.parse(index.at("/manifests/0/digest").textValue());
             return Registries.manifest(Files.readAllBytes(blob(layout, digest)));
         }

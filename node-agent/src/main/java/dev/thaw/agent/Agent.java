@@ -118,8 +118,8 @@ final class Agent implements AutoCloseable {
                 ? Optional.<ColdStartSpool>empty()
                 : Optional.of(part(
                         new ColdStartSpool(nodeService.get(), settings.root().resolve("cold-starts"))));
-        var clock =
-                part(new ColdStartClock(containerd, () -> late.get()::lazyRoot, images, sink(images, spool, lateClock::get), metrics));
+        var clock = part(new ColdStartClock(
+                containerd, () -> late.get()::lazyRoot, images, sink(images, spool, lateClock::get), metrics));
         var snapshots = part(new Snapshots(
                 SnapshotSettings.in(settings.root().resolve("snapshots")), records, images, clock, Clock.systemUTC()));
         late.set(snapshots);
@@ -186,8 +186,7 @@ final class Agent implements AutoCloseable {
     }
 
     /** Reports a start at once, and again as what it fetches until it is ready becomes known. */
-    private ColdStartSink sink(
-            ImageStore images, Optional<ColdStartSpool> spool, Supplier<ColdStartClock> clock) {
+    private ColdStartSink sink(ImageStore images, Optional<ColdStartSpool> spool, Supplier<ColdStartClock> clock) {
         var later = Executors.newSingleThreadScheduledExecutor(
                 Thread.ofPlatform().daemon().name("cold-starts-again").factory());
         parts.push(later::shutdownNow);

@@ -84,7 +84,9 @@ final class DiskChunkStoreTest {
     private static long allocated(Path file) throws IOException {
         try {
             var process = new ProcessBuilder("stat", "-c", "%b", file.toString()).start();
-            return Long.parseLong(new String(process.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip()) * 512;
+            return Long.parseLong(
+                            new String(process.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip())
+                    * 512;
         } catch (NumberFormatException e) {
             throw new IOException(e);
         }

@@ -20,8 +20,7 @@ import org.tomlj.Toml;
 import org.tomlj.TomlTable;
 
 class ContainerdInstallerTest {
-    private static final String V2 =
-            """
+    private static final String V2 = """
             version = 2
             # the site's own words
             [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
@@ -35,8 +34,7 @@ class ContainerdInstallerTest {
               pod_annotations = ["nvidia.com/*", "a\\"b"]
             """;
 
-    private static final String V3 =
-            """
+    private static final String V3 = """
             version = 3
             root = '/var/lib/containerd'
 
@@ -71,8 +69,10 @@ class ContainerdInstallerTest {
                 .isEqualTo(dir.resolve("agent.sock").toString());
         var runtimes = table(installed, "plugins", "io.containerd.grpc.v1.cri", "containerd", "runtimes");
         assertThat(runtimes.getString(List.of("runc-lazy", "snapshotter"))).isEqualTo("thaw");
-        assertThat(runtimes.getBoolean(List.of("runc-lazy", "options", "SystemdCgroup"))).isTrue();
-        assertThat(runtimes.getString(List.of("runc-lazy", "options", "BinaryName"))).isEqualTo("/usr/sbin/runc");
+        assertThat(runtimes.getBoolean(List.of("runc-lazy", "options", "SystemdCgroup")))
+                .isTrue();
+        assertThat(runtimes.getString(List.of("runc-lazy", "options", "BinaryName")))
+                .isEqualTo("/usr/sbin/runc");
         assertThat(runtimes.getString(List.of("nvidia-lazy", "snapshotter"))).isEqualTo("thaw");
         assertThat(table(runtimes, "nvidia-lazy").getArray("pod_annotations").toList())
                 .containsExactly("nvidia.com/*", "a\"b");
@@ -111,9 +111,7 @@ class ContainerdInstallerTest {
     @Test
     void usesADropInWhereVersion3ImportsADirectory() throws IOException {
         var imports = Files.createDirectory(dir.resolve("conf.d"));
-        Files.writeString(
-                imports.resolve("99-nvidia.toml"),
-                """
+        Files.writeString(imports.resolve("99-nvidia.toml"), """
                 version = 3
                 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.nvidia]
                   runtime_type = "io.containerd.runc.v2"
@@ -133,7 +131,8 @@ class ContainerdInstallerTest {
         assertThat(table(dropIn, "plugins", "io.containerd.cri.v1.runtime", "containerd", "runtimes")
                         .getString(List.of("nvidia-lazy", "options", "BinaryName")))
                 .isEqualTo("/usr/bin/nvidia-container-runtime");
-        // the site's default snapshotter keeps its place in the transfer service, which forgets its default once told of any
+        // the site's default snapshotter keeps its place in the transfer service, which forgets its default once told
+        // of any
         var unpack = table(dropIn, "plugins", "io.containerd.transfer.v1.local").getArray("unpack_config");
         assertThat(unpack.getTable(0).getString("snapshotter")).isEqualTo("native");
         assertThat(unpack.getTable(1).getString("snapshotter")).isEqualTo("thaw");
@@ -179,7 +178,8 @@ class ContainerdInstallerTest {
 
         installer("runc").uninstall();
 
-        assertThat(Files.readString(file)).isEqualTo(new String(original, UTF_8) + "# written later by somebody else\n");
+        assertThat(Files.readString(file))
+                .isEqualTo(new String(original, UTF_8) + "# written later by somebody else\n");
     }
 
     @Test
@@ -223,8 +223,7 @@ class ContainerdInstallerTest {
         Files.writeString(
                 yaml,
                 "{root: %s, socket: %s, containerd: {configPath: %s, install: DropIn, runtimeHandlers: [%s]}}"
-                        .formatted(
-                                dir.resolve("root"), dir.resolve("agent.sock"), file, String.join(", ", handlers)));
+                        .formatted(dir.resolve("root"), dir.resolve("agent.sock"), file, String.join(", ", handlers)));
         return new ContainerdInstaller(AgentSettings.load(yaml));
     }
 

@@ -79,8 +79,8 @@ class ReconciledImagesIT {
         registry = FakeRegistry.start();
         var meters = new SimpleMeterRegistry();
         var nodes = IdleNodes.of(meters);
-        operator = new Operator(configuration ->
-                configuration.withKubernetesClient(client).withCloseClientOnStop(false));
+        operator = new Operator(
+                configuration -> configuration.withKubernetesClient(client).withCloseClientOnStop(false));
         operator.register(new LazyImageReconciler(
                 client,
                 ConverterSettings.of("registry.example/thaw/converter:1"),
@@ -106,10 +106,8 @@ class ReconciledImagesIT {
     void livesThroughAFailureASuccessANewDigestAndItsDeletion() {
         push("first");
         var image = new LazyImage();
-        image.setMetadata(new ObjectMetaBuilder()
-                .withNamespace(namespace)
-                .withName("app")
-                .build());
+        image.setMetadata(
+                new ObjectMetaBuilder().withNamespace(namespace).withName("app").build());
         image.setSpec(LazyImageSpec.builder(registry.host() + "/team/app:1.0")
                 .resolve(new LazyImageSpec.Resolve(ResolvePolicy.FOLLOW, "10s"))
                 .deletionPolicy(DeletionPolicy.DELETE)
@@ -130,15 +128,22 @@ class ReconciledImagesIT {
         assertThat(ready.conversion().attempts()).isEqualTo(2);
         assertThat(ready.observedGeneration()).isEqualTo(1);
         assertThat(reason(ready, ConditionType.SLO_MET)).isEqualTo(Reason.NO_SAMPLES);
-        await().atMost(PATIENCE).until(() -> jobs().stream()
-                .allMatch(job -> Integer.valueOf(3600).equals(job.getSpec().getTtlSecondsAfterFinished())));
+        await().atMost(PATIENCE)
+                .until(() -> jobs().stream()
+                        .allMatch(job ->
+                                Integer.valueOf(3600).equals(job.getSpec().getTtlSecondsAfterFinished())));
 
         push("second");
         var during = awaitStatus(status -> reason(status, ConditionType.READY) == Reason.CONVERTING);
         assertThat(holds(during, ConditionType.READY)).isTrue();
         assertThat(during.lazyImage()).isEqualTo(ready.lazyImage());
-        end(awaitJob(job -> job.getStatus() == null || job.getStatus().getConditions().isEmpty()), "Complete", result("2"));
-        var newer = awaitStatus(status -> status.lazyImage() != null && status.lazyImage().endsWith("2".repeat(64)));
+        end(
+                awaitJob(job -> job.getStatus() == null
+                        || job.getStatus().getConditions().isEmpty()),
+                "Complete",
+                result("2"));
+        var newer = awaitStatus(
+                status -> status.lazyImage() != null && status.lazyImage().endsWith("2".repeat(64)));
         assertThat(newer.earlier()).hasSize(1);
         assertThat(newer.progress()).isNull();
 
@@ -153,8 +158,8 @@ class ReconciledImagesIT {
     private static boolean isEstablished(CustomResourceDefinition definition) {
         return definition.getStatus() != null
                 && definition.getStatus().getConditions().stream()
-                        .anyMatch(condition ->
-                                condition.getType().equals("Established") && condition.getStatus().equals("True"));
+                        .anyMatch(condition -> condition.getType().equals("Established")
+                                && condition.getStatus().equals("True"));
     }
 
     private void push(String content) {
@@ -188,45 +193,56 @@ class ReconciledImagesIT {
                 .withSpec(job.getSpec().getTemplate().getSpec())
                 .build();
         client.resource(pod).create();
-        client.pods().inNamespace(namespace).withName(pod.getMetadata().getName()).editStatus(there -> new PodBuilder(there)
-                .editOrNewStatus()
-                .withPhase(condition.equals("Complete") ? "Succeeded" : "Failed")
-                .withContainerStatuses(new ContainerStatusBuilder()
-                        .withName(JobShape.CONTAINER)
-                        .withImage("x")
-                        .withImageID("x")
-                        .withReady(false)
-                        .withRestartCount(0)
-                        .withNewState()
-                        .withNewTerminated()
-                        .withExitCode(condition.equals("Complete") ? 0 : 1)
-                        .withMessage(message)
-                        .endTerminated()
-                        .endState()
-                        .build())
-                .endStatus()
-                .build());
+        client.pods()
+                .inNamespace(namespace)
+                .withName(pod.getMetadata().getName())
+                .editStatus(there -> new PodBuilder(there)
+                        .editOrNewStatus()
+                        .withPhase(condition.equals("Complete") ? "Succeeded" : "Failed")
+                        .withContainerStatuses(new ContainerStatusBuilder()
+                                .withName(JobShape.CONTAINER)
+                                .withImage("x")
+                                .withImageID("x")
+                                .withReady(false)
+                                .withRestartCount(0)
+                                .withNewState()
+                                .withNewTerminated()
+                                .withExitCode(condition.equals("Complete") ? 0 : 1)
+                                .withMessage(message)
+                                .endTerminated()
+                                .endState()
+                                .build())
+                        .endStatus()
+                        .build());
         var now = Instant.now().truncatedTo(ChronoUnit.SECONDS).toString();
         var precedes = condition.equals("Complete") ? "SuccessCriteriaMet" : "FailureTarget";
-        client.batch().v1().jobs().inNamespace(namespace).withName(job.getMetadata().getName()).editStatus(there -> {
-            var status = new JobBuilder(there)
-                    .editOrNewStatus()
-                    .withStartTime(now)
-                    .addNewCondition()
-                    .withType(precedes)
-                    .withStatus("True")
-                    .withLastTransitionTime(now)
-                    .endCondition()
-                    .addNewCondition()
-                    .withType(condition)
-                    .withStatus("True")
-                    .withReason("BackoffLimitExceeded")
-                    .withLastTransitionTime(now)
-                    .endCondition();
-            return condition.equals("Complete")
-                    ? status.withCompletionTime(now).withSucceeded(1).endStatus().build()
-                    : status.withFailed(1).endStatus().build();
-        });
+        client.batch()
+                .v1()
+                .jobs()
+                .inNamespace(namespace)
+                .withName(job.getMetadata().getName())
+                .editStatus(there -> {
+                    var status = new JobBuilder(there)
+                            .editOrNewStatus()
+                            .withStartTime(now)
+                            .addNewCondition()
+                            .withType(precedes)
+                            .withStatus("True")
+                            .withLastTransitionTime(now)
+                            .endCondition()
+                            .addNewCondition()
+                            .withType(condition)
+                            .withStatus("True")
+                            .withReason("BackoffLimitExceeded")
+                            .withLastTransitionTime(now)
+                            .endCondition();
+                    return condition.equals("Complete")
+                            ? status.withCompletionTime(now)
+                                    .withSucceeded(1)
+                                    .endStatus()
+                                    .build()
+                            : status.withFailed(1).endStatus().build();
+                });
     }
 
     private List<Job> jobs() {
@@ -240,8 +256,7 @@ class ReconciledImagesIT {
     }
 
     private LazyImageStatus awaitStatus(Predicate<LazyImageStatus> wanted) {
-        await().atMost(PATIENCE)
-                .untilAsserted(() -> assertThat(status()).get().matches(wanted));
+        await().atMost(PATIENCE).untilAsserted(() -> assertThat(status()).get().matches(wanted));
         return status().orElseThrow();
     }
 

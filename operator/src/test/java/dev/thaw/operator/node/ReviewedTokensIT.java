@@ -72,8 +72,9 @@ class ReviewedTokensIT {
 
     private void assertRefused(Status.Code code, String token) {
         assertThatThrownBy(() -> tokens.caller(token))
-                .isInstanceOfSatisfying(StatusException.class, e -> assertThat(e.getStatus().getCode())
-                        .isEqualTo(code));
+                .isInstanceOfSatisfying(
+                        StatusException.class,
+                        e -> assertThat(e.getStatus().getCode()).isEqualTo(code));
     }
 
     private void account(String name) {
