@@ -10,7 +10,11 @@ import java.util.Set;
 
 /** What a LazyImage has to give to a pod. */
 sealed interface Conversion {
-    /** @param image reference by digest */
+    /**
+     * A pod may be given the lazy image.
+     *
+     * @param image reference by digest
+     */
     record Ready(String image) implements Conversion {}
 
     /** It is being worked on. */

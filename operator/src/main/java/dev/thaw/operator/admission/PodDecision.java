@@ -28,10 +28,17 @@ sealed interface PodDecision {
     /** The pod does not ask for anything. */
     record Untouched() implements PodDecision {}
 
-    /** @param why sentences for whoever made the pod */
+    /**
+     * The pod asks, and stays as it is.
+     *
+     * @param why sentences for whoever made the pod
+     * @param missing LazyImages to be made for the next pods
+     */
     record LeftAlone(List<String> why, List<WantedImage> missing) implements PodDecision {}
 
     /**
+     * The pod becomes lazy, now or when its conversions have ended.
+     *
      * @param swapped container to its lazy image
      * @param waiting container to the LazyImage that it waits for; not empty for a gated pod
      */

@@ -12,7 +12,11 @@ import org.slf4j.LoggerFactory;
 
 /** Those who must trust a server's authorities. Telling them the same again changes nothing. */
 sealed interface AuthorityAudience {
-    /** @param bundle PEM certificates */
+    /**
+     * Tells them.
+     *
+     * @param bundle PEM certificates of every authority to trust
+     */
     void tell(String bundle);
 
     /** The API server, which calls the webhooks of one configuration. */

@@ -85,7 +85,8 @@ public final class Certificates implements AutoCloseable {
     /** Looks at once, then once a minute. A look that fails is reported and repeated. */
     public void start() {
         refresh();
-        timer.scheduleWithFixedDelay(this::refresh, INTERVAL.toSeconds(), INTERVAL.toSeconds(), TimeUnit.SECONDS);
+        var _ = timer.scheduleWithFixedDelay(
+                this::refresh, INTERVAL.toSeconds(), INTERVAL.toSeconds(), TimeUnit.SECONDS);
     }
 
     void refresh() {

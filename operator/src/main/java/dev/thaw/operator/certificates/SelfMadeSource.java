@@ -41,7 +41,7 @@ record SelfMadeSource(
                 var after = before == null
                         ? policy.first(authorityName(), dnsNames, clock.instant())
                         : policy.renewed(before, authorityName(), dnsNames, clock.instant());
-                if (before == after) {
+                if (after.equals(before)) {
                     return after.served();
                 }
                 try {

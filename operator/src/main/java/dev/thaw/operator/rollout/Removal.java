@@ -24,10 +24,16 @@ sealed interface Removal {
     /** How long nodes that do not answer are waited for. */
     Duration PATIENCE = Duration.ofMinutes(5);
 
-    /** @param nodes nodes that are up and still run an agent */
+    /**
+     * Agents are being stopped.
+     *
+     * @param nodes nodes that are up and still run an agent
+     */
     record StoppingAgents(SortedSet<String> nodes) implements Removal {}
 
     /**
+     * containerd's configuration is being given back.
+     *
      * @param missing the DaemonSet that uninstalls is not there yet
      * @param pending nodes that are up and not done
      * @param silent nodes that are down, or gone
@@ -35,7 +41,11 @@ sealed interface Removal {
     record Uninstalling(boolean missing, SortedSet<String> pending, SortedSet<String> silent, List<String> failures)
             implements Removal {}
 
-    /** @param leftBehind nodes that were down for longer than anybody wants to wait */
+    /**
+     * Nothing is left to do.
+     *
+     * @param leftBehind nodes that were down for longer than anybody wants to wait
+     */
     record Done(SortedSet<String> leftBehind) implements Removal {}
 
     static Removal after(Observation seen) {

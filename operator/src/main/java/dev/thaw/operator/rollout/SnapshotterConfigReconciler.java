@@ -259,7 +259,11 @@ public final class SnapshotterConfigReconciler implements Reconciler<Snapshotter
 
     /** The uninstaller goes last: were it gone and the finalizer still there, all would begin again. */
     private void finish(SnapshotterConfig config, Observation seen, Context<SnapshotterConfig> context) {
-        var remaining = seen.configs().stream().filter(other -> other != config).toList();
+        var remaining = seen.configs().stream()
+                .filter(other -> !other.getMetadata()
+                        .getName()
+                        .equals(config.getMetadata().getName()))
+                .toList();
         applyRuntimeClasses(remaining, context);
         var holder = AgentNames.of(config).holder();
         context.getSecondaryResources(DaemonSet.class).stream()

@@ -4,6 +4,7 @@ import static dev.thaw.operator.admission.FakeCluster.lazyReference;
 import static dev.thaw.operator.admission.FakeCluster.ready;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.thaw.operator.certificates.CertificateSettings;
 import dev.thaw.operator.certificates.Certificates;
 import io.fabric8.kubernetes.api.model.GroupVersionKind;
@@ -171,7 +172,7 @@ class PodWebhookTest {
 
     /** As the API server does: the patch on the JSON that was sent. */
     private static Pod patched(Pod pod, AdmissionResponse response) throws Exception {
-        var mapper = Serialization.jsonMapper();
+        var mapper = new ObjectMapper();
         var patch =
                 mapper.readTree(new String(Base64.getDecoder().decode(response.getPatch()), StandardCharsets.UTF_8));
         return mapper.treeToValue(JsonPatch.apply(patch, mapper.valueToTree(pod)), Pod.class);

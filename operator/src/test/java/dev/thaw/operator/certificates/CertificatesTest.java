@@ -105,7 +105,10 @@ class CertificatesTest {
         try (var certificates = selfMade()) {
             certificates.refresh();
             client.secrets().inNamespace("thaw").withName("node-tls").edit(secret -> {
-                secret.getData().put("tls.crt", Base64.getEncoder().encodeToString("nonsense".getBytes()));
+                secret.getData()
+                        .put(
+                                "tls.crt",
+                                Base64.getEncoder().encodeToString("nonsense".getBytes(StandardCharsets.UTF_8)));
                 return secret;
             });
             var before = shown(certificates.node());
