@@ -14,7 +14,7 @@ final class Cleanup implements AutoCloseable {
     }
 
     private final Deque<AutoCloseable> made = new ArrayDeque<>();
-    private boolean closed;
+    private volatile boolean closed;
 
     /** Makes something and remembers to close it. */
     synchronized <T extends AutoCloseable> T keep(Maker<T> maker) throws Exception {
@@ -24,6 +24,11 @@ final class Cleanup implements AutoCloseable {
         var thing = maker.make();
         made.push(thing);
         return thing;
+    }
+
+    /** Whether the demo is ending: what fails from now on fails because of that. */
+    boolean isClosed() {
+        return closed;
     }
 
     /** What went wrong on the way is told, and hinders nothing else. */

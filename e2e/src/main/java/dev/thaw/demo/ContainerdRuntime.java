@@ -112,8 +112,7 @@ final class ContainerdRuntime implements ContainerRuntime, AutoCloseable {
     }
 
     private List<String> ctr(String... arguments) {
-        var command =
-                new ArrayList<>(List.of(binaries.resolve("ctr").toString(), "--address", socket.toString()));
+        var command = new ArrayList<>(List.of(binaries.resolve("ctr").toString(), "--address", socket.toString()));
         command.addAll(List.of(arguments));
         return command;
     }

@@ -52,7 +52,8 @@ public final class Demo {
         }
         Logger.getLogger("").setLevel(Level.WARNING); // the embedded API tells of every request
         int status = 1;
-        try (var cleanup = new Cleanup()) {
+        var cleanup = new Cleanup();
+        try (cleanup) {
             Runtime.getRuntime().addShutdownHook(new Thread(cleanup::close, "cleanup"));
             new Demo(cleanup, List.of(arguments).stream().map(Reference::parse).findFirst()).run();
             status = 0;
@@ -71,6 +72,9 @@ public final class Demo {
         try {
             show(place);
         } catch (Exception e) {
+            if (cleanup.isClosed()) {
+                throw new InterruptedException("the demo was told to end");
+            }
             LastLines.print(place);
             throw e;
         }
@@ -94,6 +98,7 @@ public final class Demo {
                 client,
                 cleanup,
                 place.folder("jobs"),
+                cluster::keepLog,
                 (job, process) -> timeline.say("Job %s runs: the converter is process %d", job, process)));
         var operator = cleanup.keep(() -> new RunningOperator(client, server.host(), place.folder("operator")));
         var binaries = ContainerdRuntime.binaries();
@@ -103,8 +108,8 @@ public final class Demo {
         var agent = new RunningAgent(place, cleanup, run, containerdSocket, operator, token, server.host());
         var runtime = standIn.isPresent()
                 ? new PlainRuntime(agent.socket(), standIn.get(), registry, server::sentBytes, place, cleanup)
-                : cleanup.keep(() -> ContainerdRuntime.start(
-                        binaries.orElseThrow(), containerdSocket, agent.socket(), place));
+                : cleanup.keep(
+                        () -> ContainerdRuntime.start(binaries.orElseThrow(), containerdSocket, agent.socket(), place));
         timeline.say("operator and agent run; driver %s", agent.driver());
         timeline.say("container runtime: %s", runtime.description());
 
@@ -136,7 +141,10 @@ public final class Demo {
         long fetched = server.sentBytes() - sentBefore;
         long requests = server.rangeRequests() - requestsBefore;
 
-        var known = await(client, REPORT_LIMIT, status -> status.coldStart() != null && status.coldStart().ready() != null);
+        var known = await(
+                client,
+                REPORT_LIMIT,
+                status -> status.coldStart() != null && status.coldStart().ready() != null);
         timeline.say("the agent has reported, and the operator has written it down");
         summary(image, start, fetched, requests, known);
     }
@@ -177,11 +185,16 @@ public final class Demo {
             if (wanted.test(last)) {
                 return last;
             }
-            if (last.condition(ConditionType.DEGRADED).filter(condition -> condition.holds()).isPresent()) {
+            if (last.condition(ConditionType.DEGRADED)
+                    .filter(condition -> condition.holds())
+                    .isPresent()) {
                 break;
             }
         }
-        throw new IOException("the LazyImage does not get there: " + last.conditions());
+        throw new IOException("the LazyImage does not get there: "
+                + last.condition(ConditionType.READY)
+                        .map(condition -> condition.reason().word() + ": " + condition.message())
+                        .orElse("the operator has not said a word"));
     }
 
     private static boolean holds(LazyImageStatus status, ConditionType type) {
@@ -203,16 +216,15 @@ public final class Demo {
     }
 
     private void summary(
-            SourceImage image,
-            ContainerRuntime.Start start,
-            long fetched,
-            long requests,
-            LazyImageStatus status) {
+            SourceImage image, ContainerRuntime.Start start, long fetched, long requests, LazyImageStatus status) {
         var cold = status.coldStart();
-        var measured = cold == null || cold.entrypoint() == null ? "unknown" : cold.entrypoint().p50();
+        var measured = cold == null || cold.entrypoint() == null
+                ? "unknown"
+                : cold.entrypoint().p50();
         var seen = start.entrypoint()
-                .map(at -> " from the first layer on; %s from the pull's first request on (the demo's watch: no containerd here)"
-                        .formatted(seconds(Duration.between(start.pullBegan(), at))))
+                .map(at ->
+                        " from the first layer on; %s from the pull's first request on (the demo's watch: no containerd here)"
+                                .formatted(seconds(Duration.between(start.pullBegan(), at))))
                 .orElse(" from the first layer on, as containerd and the agent measured it");
         System.out.println();
         System.out.printf("bytes in the image    %s%n", bytes(image.bytes()));
@@ -220,12 +232,14 @@ public final class Demo {
                 "bytes fetched         %s (%d %%) in %d requests%n",
                 bytes(fetched), Math.round(100.0 * fetched / image.bytes()), requests);
         System.out.printf("time to ENTRYPOINT    %s%s%n", measured, seen);
-        System.out.printf(
-                "time to first output  %s%n", seconds(Duration.between(start.pullBegan(), start.answered())));
+        System.out.printf("time to first output  %s%n", seconds(Duration.between(start.pullBegan(), start.answered())));
         System.out.println("status of the LazyImage:");
         status.conditions()
                 .forEach(condition -> System.out.printf(
-                        "  %-10s %-8s %s%n", condition.type().word(), condition.status().word(), condition.reason().word()));
+                        "  %-10s %-8s %s%n",
+                        condition.type().word(),
+                        condition.status().word(),
+                        condition.reason().word()));
         if (cold != null) {
             System.out.printf(
                     "  coldStart  entrypoint %s, ready %s, on demand %s, ahead %s, touched %s%n",
@@ -237,7 +251,8 @@ public final class Demo {
         }
         status.nodes()
                 .forEach(node -> System.out.printf(
-                        "  node       %s %s, %d %% cached%n", node.node(), node.phase().word(), node.cachedPercent()));
+                        "  node       %s %s, %d %% cached%n",
+                        node.node(), node.phase().word(), node.cachedPercent()));
         System.out.flush();
     }
 }

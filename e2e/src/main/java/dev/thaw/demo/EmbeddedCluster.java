@@ -10,11 +10,19 @@ import io.fabric8.mockwebserver.Context;
 import io.fabric8.mockwebserver.MockWebServer;
 import io.fabric8.mockwebserver.ServerRequest;
 import io.fabric8.mockwebserver.ServerResponse;
+import io.fabric8.mockwebserver.http.Dispatcher;
+import io.fabric8.mockwebserver.http.MockResponse;
+import io.fabric8.mockwebserver.http.RecordedRequest;
+import java.io.IOException;
 import java.net.InetAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.regex.Pattern;
 
 /**
  * A Kubernetes API that keeps what it is given and tells those who watch. It knows one token: that of the agent on the
@@ -33,12 +41,17 @@ final class EmbeddedCluster implements AutoCloseable {
     private final String agentToken;
     private final KubernetesMockServer server;
     private final KubernetesClient client;
+    private final Map<String, Path> logs = new ConcurrentHashMap<>();
 
     EmbeddedCluster(String agentToken) {
         this.agentToken = agentToken;
         var expected = new HashMap<ServerRequest, Queue<ServerResponse>>();
         server = new KubernetesMockServer(
-                new Context(), new MockWebServer(), expected, new KubernetesMixedDispatcher(expected), false);
+                new Context(),
+                new MockWebServer(),
+                expected,
+                new WithLogs(new KubernetesMixedDispatcher(expected)),
+                false);
         server.init(InetAddress.getLoopbackAddress(), 0);
         server.expect()
                 .post()
@@ -50,6 +63,11 @@ final class EmbeddedCluster implements AutoCloseable {
 
     KubernetesClient client() {
         return client;
+    }
+
+    /** Has the log of a pod read from a file. */
+    void keepLog(String pod, Path log) {
+        logs.put(pod, log);
     }
 
     private Object review(String request) {
@@ -87,5 +105,30 @@ final class EmbeddedCluster implements AutoCloseable {
     public void close() {
         client.close();
         server.destroy();
+    }
+
+    /** The rest of the API knows objects alone. */
+    private final class WithLogs extends Dispatcher {
+        private static final Pattern LOG = Pattern.compile("/api/v1/namespaces/[^/]+/pods/([^/]+)/log(?:\\?.*)?");
+
+        private final Dispatcher rest;
+
+        WithLogs(Dispatcher rest) {
+            this.rest = rest;
+        }
+
+        @Override
+        public MockResponse dispatch(RecordedRequest request) {
+            var match = LOG.matcher(String.valueOf(request.getPath()));
+            if (!match.matches()) {
+                return rest.dispatch(request);
+            }
+            try {
+                var log = logs.get(match.group(1));
+                return new MockResponse().setBody(log == null ? "" : Files.readString(log));
+            } catch (IOException e) {
+                return new MockResponse().setResponseCode(500);
+            }
+        }
     }
 }

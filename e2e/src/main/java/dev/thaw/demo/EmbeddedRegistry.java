@@ -39,6 +39,7 @@ final class EmbeddedRegistry implements AutoCloseable {
     /** Names become paths: no part of one begins with a dot. */
     private static final Pattern ROUTE = Pattern.compile(
             "/v2/((?:[a-z0-9][a-z0-9._-]*/)+)(manifests|blobs|referrers)/((?:uploads/)?(?:[a-zA-Z0-9_][a-zA-Z0-9._:-]*)?)");
+
     private static final Pattern RANGE = Pattern.compile("bytes=(\\d+)-(\\d*)");
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -111,8 +112,7 @@ final class EmbeddedRegistry implements AutoCloseable {
 
     private void manifests(HttpExchange exchange, String repository, String name) throws IOException, Refused {
         var directory = folder.resolve("manifests").resolve(repository);
-        var file = directory.resolve(
-                name.contains(":") ? byDigest(Digest.parse(name)) : name);
+        var file = directory.resolve(name.contains(":") ? byDigest(Digest.parse(name)) : name);
         switch (exchange.getRequestMethod()) {
             case "PUT" -> {
                 var body = exchange.getRequestBody().readAllBytes();
@@ -171,7 +171,8 @@ final class EmbeddedRegistry implements AutoCloseable {
                         .toList()) {
                     var body = Files.readAllBytes(file);
                     var manifest = JSON.readTree(body);
-                    if (subject.toString().equals(manifest.path("subject").path("digest").textValue())) {
+                    if (subject.toString()
+                            .equals(manifest.path("subject").path("digest").textValue())) {
                         ObjectNode entry = found.addObject();
                         entry.put("digest", Digest.sha256(body).toString()).put("size", body.length);
                         for (var field : new String[] {"mediaType", "artifactType", "annotations"}) {
@@ -267,8 +268,7 @@ final class EmbeddedRegistry implements AutoCloseable {
         if (!digest(file).equals(claimed.hex())) {
             throw new Refused(400, "DIGEST_INVALID");
         }
-        Files.move(
-                file, folder.resolve("blobs").resolve(claimed.hex()), StandardCopyOption.REPLACE_EXISTING);
+        Files.move(file, folder.resolve("blobs").resolve(claimed.hex()), StandardCopyOption.REPLACE_EXISTING);
         headers.set("Location", "/v2/" + repository + "/blobs/" + claimed);
         headers.set("Docker-Content-Digest", claimed.toString());
         exchange.sendResponseHeaders(201, -1);

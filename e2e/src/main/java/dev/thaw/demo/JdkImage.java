@@ -71,17 +71,20 @@ final class JdkImage {
                                         List.of("/" + JDK + "/bin/java", "-XX:+UseSerialGC", "-cp", "/app", "Hello")),
                 "rootfs",
                         Map.of(
-                                "type", "layers",
+                                "type",
+                                "layers",
                                 "diff_ids",
-                                        layers.stream()
-                                                .map(layer -> layer.diffId().toString())
-                                                .toList())));
+                                layers.stream()
+                                        .map(layer -> layer.diffId().toString())
+                                        .toList())));
         var description = Descriptor.of(MediaTypes.OCI_CONFIG, config);
         registry.push(target, description.digest(), config);
         var blobs = layers.stream().map(LayerTar.Layer::blob).toList();
         registry.putManifest(target, ImageManifest.of(description, blobs, null, null, Map.of()));
         return new SourceImage(
-                target, blobs.size(), blobs.stream().mapToLong(Descriptor::sizeBytes).sum());
+                target,
+                blobs.size(),
+                blobs.stream().mapToLong(Descriptor::sizeBytes).sum());
     }
 
     private static void base(LayerTar tar, TreeSet<Path> libraries) throws IOException {
@@ -100,7 +103,8 @@ final class JdkImage {
     private TreeSet<Path> libraries() throws IOException {
         var found = new TreeSet<Path>();
         for (var program : PROGRAMS) {
-            var library = LIBRARY.matcher(Child.run(List.of("ldd", home.resolve(program).toString())));
+            var library = LIBRARY.matcher(
+                    Child.run(List.of("ldd", home.resolve(program).toString())));
             while (library.find()) {
                 var path = Path.of(library.group(1)).normalize();
                 if (!path.toRealPath().startsWith(realHome)) {

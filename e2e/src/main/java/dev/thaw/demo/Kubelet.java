@@ -25,6 +25,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BiConsumer;
 import java.util.function.UnaryOperator;
 
 /**
@@ -42,14 +43,17 @@ final class Kubelet implements AutoCloseable {
     private final KubernetesClient client;
     private final Cleanup cleanup;
     private final Path folder;
+    private final BiConsumer<String, Path> logs;
     private final Listener listener;
     private final Set<String> seen = ConcurrentHashMap.newKeySet();
     private final SharedIndexInformer<Job> jobs;
 
-    Kubelet(KubernetesClient client, Cleanup cleanup, Path folder, Listener listener) {
+    /** @param logs told where the log of a pod is */
+    Kubelet(KubernetesClient client, Cleanup cleanup, Path folder, BiConsumer<String, Path> logs, Listener listener) {
         this.client = client;
         this.cleanup = cleanup;
         this.folder = folder;
+        this.logs = logs;
         this.listener = listener;
         client.resource(new NodeBuilder()
                         .withNewMetadata()
@@ -85,7 +89,8 @@ final class Kubelet implements AutoCloseable {
             var pod = client.resource(pod(job)).create();
             var work = Files.createDirectories(folder.resolve(name));
             var result = work.resolve("termination-log");
-            var container = job.getSpec().getTemplate().getSpec().getContainers().getFirst();
+            var container =
+                    job.getSpec().getTemplate().getSpec().getContainers().getFirst();
             var places = places(job.getSpec().getTemplate(), job.getMetadata().getNamespace(), work);
             places.put(container.getTerminationMessagePath(), result);
             var environment = new HashMap<String, String>();
@@ -98,16 +103,18 @@ final class Kubelet implements AutoCloseable {
                             .toList(),
                     environment,
                     work.resolve("log")));
+            logs.accept(pod.getMetadata().getName(), process.log());
             listener.runs(name, process.processId());
             int status = process.await();
             var message = Files.exists(result) ? Files.readString(result) : "";
-            client.resource(pod)
-                    .editStatus(there -> ended(there, container.getName(), status, message));
+            client.resource(pod).editStatus(there -> ended(there, container.getName(), status, message));
             patiently(job, there -> finished(there, status == 0 ? "Complete" : "Failed"));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (Exception e) {
-            System.err.println("demo: Job " + name + " cannot be run: " + e.getMessage());
+            if (!cleanup.isClosed()) {
+                System.err.println("demo: Job " + name + " cannot be run: " + e.getMessage());
+            }
         }
     }
 
@@ -116,16 +123,16 @@ final class Kubelet implements AutoCloseable {
         // @formatter:off
         return new PodBuilder()
                 .withNewMetadata()
-                    .withName(job.getMetadata().getName() + "-1")
-                    .withNamespace(job.getMetadata().getNamespace())
-                    .withLabels(template.getMetadata().getLabels())
-                    .addToLabels("batch.kubernetes.io/job-name", job.getMetadata().getName())
+                .withName(job.getMetadata().getName() + "-1")
+                .withNamespace(job.getMetadata().getNamespace())
+                .withLabels(template.getMetadata().getLabels())
+                .addToLabels("batch.kubernetes.io/job-name", job.getMetadata().getName())
                 .endMetadata()
                 .withNewSpecLike(template.getSpec())
-                    .withNodeName(EmbeddedCluster.NODE)
+                .withNodeName(EmbeddedCluster.NODE)
                 .endSpec()
                 .withNewStatus()
-                    .withPhase("Running")
+                .withPhase("Running")
                 .endStatus()
                 .build();
         // @formatter:on
@@ -135,14 +142,16 @@ final class Kubelet implements AutoCloseable {
         // @formatter:off
         return new PodBuilder(pod)
                 .editOrNewStatus()
-                    .withPhase(status == 0 ? "Succeeded" : "Failed")
-                    .addNewContainerStatus()
-                        .withName(container)
-                        .withNewState().withNewTerminated()
-                            .withExitCode(status)
-                            .withMessage(message)
-                        .endTerminated().endState()
-                    .endContainerStatus()
+                .withPhase(status == 0 ? "Succeeded" : "Failed")
+                .addNewContainerStatus()
+                .withName(container)
+                .withNewState()
+                .withNewTerminated()
+                .withExitCode(status)
+                .withMessage(message)
+                .endTerminated()
+                .endState()
+                .endContainerStatus()
                 .endStatus()
                 .build();
         // @formatter:on
@@ -221,20 +230,23 @@ final class Kubelet implements AutoCloseable {
         // @formatter:off
         return client.resource(new PodBuilder()
                         .withNewMetadata()
-                            .withName(name)
-                            .withNamespace(EmbeddedCluster.NAMESPACE)
+                        .withName(name)
+                        .withNamespace(EmbeddedCluster.NAMESPACE)
                         .endMetadata()
                         .withNewSpec()
-                            .withNodeName(EmbeddedCluster.NODE)
-                            .addNewContainer().withName("main").withImage(image).endContainer()
+                        .withNodeName(EmbeddedCluster.NODE)
+                        .addNewContainer()
+                        .withName("main")
+                        .withImage(image)
+                        .endContainer()
                         .endSpec()
                         .withNewStatus()
-                            .withPhase("Pending")
-                            .addNewCondition()
-                                .withType("PodScheduled")
-                                .withStatus("True")
-                                .withLastTransitionTime(Instant.now().toString())
-                            .endCondition()
+                        .withPhase("Pending")
+                        .addNewCondition()
+                        .withType("PodScheduled")
+                        .withStatus("True")
+                        .withLastTransitionTime(Instant.now().toString())
+                        .endCondition()
                         .endStatus()
                         .build())
                 .create();

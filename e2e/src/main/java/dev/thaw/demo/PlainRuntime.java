@@ -77,10 +77,13 @@ final class PlainRuntime implements ContainerRuntime {
             snapshotter.offer(chainId, top, manifest.layers().get(i).annotations(), i + 1);
             top = chainId;
         }
-        timeline.say("pulled: %d layers, of which none was downloaded", manifest.layers().size());
+        timeline.say(
+                "pulled: %d layers, of which none was downloaded",
+                manifest.layers().size());
 
         var id = pod.getMetadata().getName() + "-main";
-        var root = mount(snapshotter, "%s/%d/%s".formatted(NAMESPACE, manifest.layers().size() + 1, id), top);
+        var root = mount(
+                snapshotter, "%s/%d/%s".formatted(NAMESPACE, manifest.layers().size() + 1, id), top);
         timeline.say("root mounted: %s", root);
 
         var process = cleanup.keep(() -> new Contained(config.path("config"), root));

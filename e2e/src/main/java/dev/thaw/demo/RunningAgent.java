@@ -59,10 +59,18 @@ final class RunningAgent {
                         tokenFile));
         var environment = Map.of("NODE_NAME", EmbeddedCluster.NODE);
         var held = cleanup.keep(() -> Child.java(
-                "the holder", MAIN, List.of("hold", "--socket", holder.toString()), environment, place.path("holder.log")));
+                "the holder",
+                MAIN,
+                List.of("hold", "--socket", holder.toString()),
+                environment,
+                place.path("holder.log")));
         held.awaitFile(holder);
         agent = cleanup.keep(() -> Child.java(
-                "the agent", MAIN, List.of("serve", "--config", settings.toString()), environment, place.path("agent.log")));
+                "the agent",
+                MAIN,
+                List.of("serve", "--config", settings.toString()),
+                environment,
+                place.path("agent.log")));
         agent.awaitFile(socket);
     }
 

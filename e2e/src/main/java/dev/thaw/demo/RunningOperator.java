@@ -55,9 +55,8 @@ final class RunningOperator implements AutoCloseable {
                 settings,
                 client,
                 this::apply,
-                configuration -> configuration
-                        .checkingCRDAndValidateLocalModel(false)
-                        .withUseSSAToPatchPrimaryResource(false),
+                configuration ->
+                        configuration.checkingCRDAndValidateLocalModel(false).withUseSSAToPatchPrimaryResource(false),
                 () -> {});
         try {
             program.start();

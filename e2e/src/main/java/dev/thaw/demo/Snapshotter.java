@@ -61,7 +61,8 @@ final class Snapshotter implements AutoCloseable {
                     .putAllLabels(annotations)
                     .build());
             made.push(key);
-            throw new IOException("the agent wants layer %s to be downloaded into %s".formatted(chainId, answer.getMountsList()));
+            throw new IOException(
+                    "the agent wants layer %s to be downloaded into %s".formatted(chainId, answer.getMountsList()));
         } catch (StatusRuntimeException e) {
             if (e.getStatus().getCode() != Status.Code.ALREADY_EXISTS) {
                 throw new IOException("the agent does not take layer " + chainId + ": " + e.getStatus(), e);

@@ -62,7 +62,8 @@ final class StandInContainerd implements AutoCloseable {
                 .setPid((int) processId)
                 .build();
         var envelope = Envelope.newBuilder()
-                .setTimestamp(Timestamp.newBuilder().setSeconds(at.getEpochSecond()).setNanos(at.getNano()))
+                .setTimestamp(
+                        Timestamp.newBuilder().setSeconds(at.getEpochSecond()).setNanos(at.getNano()))
                 .setNamespace(namespace)
                 .setTopic("/tasks/start")
                 .setEvent(Any.newBuilder()

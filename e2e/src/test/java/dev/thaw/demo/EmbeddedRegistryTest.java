@@ -163,7 +163,8 @@ class EmbeddedRegistryTest {
         Files.writeString(folder.resolve("secret"), "secret");
         try (var http = HttpClient.newHttpClient()) {
             var answer = http.send(
-                    HttpRequest.newBuilder(URI.create("http://" + registry.host() + path)).build(),
+                    HttpRequest.newBuilder(URI.create("http://" + registry.host() + path))
+                            .build(),
                     BodyHandlers.ofString());
             assertThat(answer.statusCode()).isIn(400, 404);
             assertThat(answer.body()).doesNotContain("secret");
