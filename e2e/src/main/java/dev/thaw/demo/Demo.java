@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.function.Predicate;
@@ -119,7 +120,7 @@ public final class Demo {
         var ready = await(client, CONVERSION_LIMIT, status -> holds(status, ConditionType.READY));
         converted(ready);
 
-        var lazy = Reference.parse(ready.lazyImage());
+        var lazy = Reference.parse(Objects.requireNonNull(ready.lazyImage()));
         agent.awaitImage(Digest.parse(ready.platforms().getFirst().artifactDigest()));
         var pod = kubelet.bind(NAME, lazy.toString());
         timeline.say("pod %s/%s is bound to %s; pull %s", EmbeddedCluster.NAMESPACE, NAME, EmbeddedCluster.NODE, lazy);
@@ -202,12 +203,12 @@ public final class Demo {
     }
 
     private void converted(LazyImageStatus status) {
-        timeline.say("LazyImage is Ready: %s", status.lazyImage());
+        timeline.say("LazyImage is Ready: %s", Objects.requireNonNull(status.lazyImage()));
         var artifact = status.artifact();
         if (artifact != null) {
             timeline.detail(
                     "converted and verified in %s: %s in %d files, stored as %s in %d chunks",
-                    artifact.duration(),
+                    Objects.requireNonNullElse(artifact.duration(), "an unknown time"),
                     bytes(artifact.contentBytes()),
                     artifact.files(),
                     bytes(artifact.blobBytes()),

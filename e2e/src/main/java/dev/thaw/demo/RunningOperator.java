@@ -12,6 +12,7 @@ import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Objects;
 
 /** The operator, as it runs in a cluster, in this process. */
 final class RunningOperator implements AutoCloseable {
@@ -82,12 +83,11 @@ final class RunningOperator implements AutoCloseable {
 
     /** The authority, in PEM, that vouches for the NodeService. */
     String authority() {
-        return client.configMaps()
+        var authorities = client.configMaps()
                 .inNamespace(EmbeddedCluster.OPERATOR_NAMESPACE)
                 .withName(AUTHORITIES)
-                .require()
-                .getData()
-                .get("ca.crt");
+                .require();
+        return Objects.requireNonNull(authorities.getData().get("ca.crt"));
     }
 
     @Override
