@@ -18,8 +18,9 @@ import java.util.Base64;
 import java.util.Optional;
 
 /**
- * Debian's docker-registry in a pod on the network of a node, over plain HTTP, with or without a password. Nodes and
- * pods know it by the node's address; this program by a forwarded port.
+ * Debian's docker-registry in a pod on the network of a node, over plain HTTP, with or without a password; its image
+ * brings the images that {@code e2e/run} named. Nodes and pods know it by the node's address; this program by a
+ * forwarded port, which is for small things.
  */
 final class Registry implements AutoCloseable {
     /** @param htpasswd the line of an htpasswd file for the same */
@@ -54,6 +55,12 @@ final class Registry implements AutoCloseable {
                   hostNetwork: true
                   terminationGracePeriodSeconds: 0
                   tolerations: [{operator: Exists}]
+                  initContainers:
+                  - name: seed
+                    image: %5$s
+                    imagePullPolicy: IfNotPresent
+                    command: [seed]
+                    volumeMounts: [{name: blobs, mountPath: /var/lib/registry}]
                   containers:
                   - name: registry
                     image: %5$s
@@ -144,19 +151,6 @@ final class Registry implements AutoCloseable {
         return DockerConfig.parse("{\"auths\":{%s}}".formatted(auths).getBytes(StandardCharsets.UTF_8));
     }
 
-    /** Pushes an image layout; gives the manifest's digest. */
-    Digest push(Path layout, String repository, String tag) throws IOException {
-        try (var client = open()) {
-            var reference = reference(repository, tag);
-            var manifest = Layouts.manifest(layout);
-            push(client, layout, reference, manifest.config());
-            for (Descriptor layer : manifest.layers()) {
-                push(client, layout, reference, layer);
-            }
-            return client.putManifest(reference, manifest.mediaType(), manifest.bytes());
-        }
-    }
-
     /** Pushes an image of one layer with these bytes, whatever they are. */
     void pushLayer(String repository, String tag, String mediaType, byte[] layer) throws IOException {
         try (var client = open()) {
@@ -175,13 +169,6 @@ final class Registry implements AutoCloseable {
                     """.formatted(Digest.sha256(config), config.length, mediaType, Digest.sha256(layer), layer.length);
             client.putManifest(
                     reference, "application/vnd.oci.image.manifest.v1+json", manifest.getBytes(StandardCharsets.UTF_8));
-        }
-    }
-
-    private static void push(RegistryClient client, Path layout, Reference repository, Descriptor blob)
-            throws IOException {
-        if (!client.blobExists(repository, blob.digest())) {
-            client.push(repository, blob.digest(), Layouts.blob(layout, blob.digest()));
         }
     }
 

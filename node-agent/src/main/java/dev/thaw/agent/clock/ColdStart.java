@@ -16,7 +16,7 @@ import java.util.Optional;
  * @param started containerd's {@code /tasks/start}
  * @param traffic what the image's bytes cost between the pull's begin (or the root's mount, where there was no pull) and this
  *     report; {@code cachedBytes} and {@code totalBytes} as they stand
- * @param touchedBytes uncompressed bytes that reads asked for until the process started
+ * @param touchedBytes uncompressed bytes that reads asked for until this report
  * @param cold no layer of the image had been claimed and no byte of it cached before
  */
 public record ColdStart(

@@ -273,6 +273,7 @@ public final class ColdStartClock implements SnapshotWatcher, AutoCloseable {
 
     private ColdStart report(Started start) {
         var first = start.first();
+        var spent = difference(traffic.of(first.artifact()), start.before());
         return new ColdStart(
                 first.artifact(),
                 first.containerId(),
@@ -284,8 +285,8 @@ public final class ColdStartClock implements SnapshotWatcher, AutoCloseable {
                 first.pullBegan(),
                 first.rootMounted(),
                 first.started(),
-                difference(traffic.of(first.artifact()), start.before()),
-                first.touchedBytes(),
+                spent,
+                spent.touchedBytes(),
                 first.cold());
     }
 

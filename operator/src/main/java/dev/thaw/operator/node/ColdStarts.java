@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The cold starts of every lazy image: joins what agents report of a container with the Ready condition of its pod.
  *
- * <p>A start counts once, whatever is sent again. One that was not cold, because the node held the image or a part of it,
+ * <p>A start counts once; when it is reported again, only the bytes fetched for it are taken. One that was not cold, because the node held the image or a part of it,
  * is no sample of how long a cold start takes and is left out.
  */
 public final class ColdStarts {
@@ -104,14 +104,15 @@ public final class ColdStarts {
         lock.lock();
         try {
             var starts = starts(image);
-            if (!starts.add(sample.get())) {
+            if (starts.add(sample.get())) {
+                metrics.entrypoint(sample.get());
+                var awaited =
+                        new Waiting(name, sample.get().container(), sample.get().began(), started(start));
+                if (pod.isEmpty() || !settle(awaited, pod.get())) {
+                    await(start.getPodNamespace() + "/" + start.getPodName(), awaited);
+                }
+            } else if (!starts.window.refine(sample.get())) {
                 return;
-            }
-            metrics.entrypoint(sample.get());
-            var awaited =
-                    new Waiting(name, sample.get().container(), sample.get().began(), started(start));
-            if (pod.isEmpty() || !settle(awaited, pod.get())) {
-                await(start.getPodNamespace() + "/" + start.getPodName(), awaited);
             }
         } finally {
             lock.unlock();

@@ -39,4 +39,18 @@ record Sample(
                 touchedBytes,
                 imageBytes);
     }
+
+    /** The same start, with the bytes that a later report of it tells. */
+    Sample withBytesOf(Sample later) {
+        return new Sample(
+                container,
+                node,
+                began,
+                entrypoint,
+                ready,
+                later.demandBytes,
+                later.aheadBytes,
+                later.touchedBytes,
+                later.imageBytes);
+    }
 }

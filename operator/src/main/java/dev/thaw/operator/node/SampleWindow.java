@@ -16,6 +16,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.ToLongFunction;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -74,13 +75,25 @@ final class SampleWindow {
 
     /** Notes when the pod of a container became ready; false if the container has left the window. */
     boolean ready(String container, Duration time) {
+        return change(container, sample -> sample.withReady(time));
+    }
+
+    /** Notes what was fetched since the first report of the same start; false if that brings nothing new. */
+    boolean refine(Sample later) {
+        boolean news = samples.stream()
+                .filter(sample -> sample.container().equals(later.container()))
+                .anyMatch(sample -> !sample.withBytesOf(later).equals(sample));
+        return news && change(later.container(), sample -> sample.withBytesOf(later));
+    }
+
+    private boolean change(String container, UnaryOperator<Sample> to) {
         var before = List.copyOf(samples);
         boolean found = false;
         samples.clear();
         for (var sample : before) {
             boolean same = sample.container().equals(container);
             found |= same;
-            samples.addLast(same ? sample.withReady(time) : sample);
+            samples.addLast(same ? to.apply(sample) : sample);
         }
         return found;
     }
