@@ -33,7 +33,7 @@ def line(path):
     size = s.st_size if kind in (stat.S_IFREG, stat.S_IFLNK) else 0
     links = s.st_nlink if kind == stat.S_IFREG else 0
     # the time of a directory that a mount point was made in, or that is the root itself, is the runtime's
-    time = 0 if kind == stat.S_IFDIR and path in (b"/", b"/etc", b"/run", b"/var/run") else int(s.st_mtime)
+    time = 0 if kind == stat.S_IFDIR and path in (b"/", b"/etc", b"/run", b"/var", b"/var/run") else int(s.st_mtime)
     return f"{os.fsencode(path).hex()} {oct(s.st_mode)} {s.st_uid}:{s.st_gid} {size} {links} {time} {what} [{xattrs}]"
 
 
