@@ -93,6 +93,7 @@ public final class ColdStartSpool implements ColdStartSink, AutoCloseable {
             }
             connection
                     .service()
+                    .withWaitForReady()
                     .withDeadlineAfter(DEADLINE.toMillis(), TimeUnit.MILLISECONDS)
                     .reportColdStarts(request.build());
             for (var file : batch) {

@@ -220,7 +220,7 @@ class ColdStartClockTest {
         cost(900, 500, 900);
         var again = clock.again("c1").orElseThrow();
         assertThat(again.traffic().demand().bytes()).isEqualTo(900);
-        assertThat(again.touchedBytes()).isEqualTo(50);
+        assertThat(again.touchedBytes()).isEqualTo(500);
         assertThat(clock.again("none")).isEmpty();
     }
 }

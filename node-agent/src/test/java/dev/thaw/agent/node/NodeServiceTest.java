@@ -61,7 +61,7 @@ class NodeServiceTest {
         operator.images.add(image(ONE));
         try (var table = new WatchedImages(connection, dir.resolve("images.pb"))) {
             var entry = table.find(ONE).orElseThrow();
-            assertThat(entry.repository()).isEqualTo(Reference.parse("registry.example:5000/team/app"));
+            assertThat(entry.repository()).isEqualTo(Reference.parseRepository("registry.example:5000/team/app"));
             assertThat(entry.plainHttp()).isTrue();
             assertThat(entry.backgroundFetch()).isEqualTo(dev.thaw.agent.image.BackgroundFetch.NEVER);
             assertThat(entry.name()).contains("app");
@@ -159,7 +159,7 @@ class NodeServiceTest {
         operator.comeBack();
         try (var spool = new ColdStartSpool(connection, spooled)) {
             spool.report(start("b"));
-            await().until(() -> operator.coldStarts.size() >= 2);
+            await().atMost(Duration.ofSeconds(30)).until(() -> operator.coldStarts.size() >= 2);
             assertThat(operator.coldStarts)
                     .extracting(dev.thaw.node.v1.ColdStart::getContainerId)
                     .containsExactlyInAnyOrder("a", "b");
@@ -194,7 +194,7 @@ class NodeServiceTest {
     private static ImageEntry entry(Digest artifact) {
         return new ImageEntry(
                 artifact,
-                Reference.parse("registry.example:5000/team/app"),
+                Reference.parseRepository("registry.example:5000/team/app"),
                 true,
                 dev.thaw.agent.image.BackgroundFetch.NEVER,
                 List.of(),
