@@ -59,7 +59,8 @@ public final class BlobSections {
     /**
      * One part of a blob.
      *
-     * @param sha256 of the uncompressed content, 32 bytes; for {@link #DATA} of the stored bytes
+     * @param sha256 of the uncompressed content, 32 bytes; for {@link #DATA} of the stored bytes, to which nydus 2.2 adds the
+     *     tar header behind them
      * @param uncompressedSize for {@link #DATA} the length of the blob's device
      */
     @SuppressWarnings("ArrayRecordComponent") // never compared
@@ -191,9 +192,23 @@ public final class BlobSections {
         if (size != section.uncompressedSize() && !section.name().equals(DATA)) {
             throw corrupt(section, "has " + size + " bytes, expected " + section.uncompressedSize());
         }
-        if (!MessageDigest.isEqual(sha256.digest(), section.sha256())) {
+        if (!matches(section, sha256)) {
             throw corrupt(section, "has a wrong sha256");
         }
+    }
+
+    private static boolean matches(Section section, MessageDigest sha256) throws IOException {
+        if (section.name().equals(DATA)) {
+            // nydus 2.2 digests the tar header behind the chunks with them.
+            var withHeader = new DigestedOutput(OutputStream.nullOutputStream(), sha256);
+            var writer = new ImageWriter(withHeader);
+            new TarHeader(DATA, section.storedSize()).write(writer);
+            writer.flush();
+            if (MessageDigest.isEqual(withHeader.sha256(), section.sha256())) {
+                return true;
+            }
+        }
+        return MessageDigest.isEqual(sha256.digest(), section.sha256());
     }
 
     /** {@link #copy} for a section that is in memory. */

@@ -7,11 +7,17 @@ import java.security.MessageDigest;
 /** Counts and digests what goes through. */
 final class DigestedOutput extends OutputStream {
     private final OutputStream out;
-    private final MessageDigest sha256 = ChunkHasher.sha256();
+    private final MessageDigest sha256;
     private long position;
 
     DigestedOutput(OutputStream out) {
+        this(out, ChunkHasher.sha256());
+    }
+
+    /** Goes on from a digest, which is left as it is. */
+    DigestedOutput(OutputStream out, MessageDigest begun) {
         this.out = out;
+        this.sha256 = copy(begun);
     }
 
     long position() {
@@ -20,8 +26,12 @@ final class DigestedOutput extends OutputStream {
 
     /** The digest of all bytes so far. */
     byte[] sha256() {
+        return copy(sha256).digest();
+    }
+
+    private static MessageDigest copy(MessageDigest digest) {
         try {
-            return ((MessageDigest) sha256.clone()).digest();
+            return (MessageDigest) digest.clone();
         } catch (CloneNotSupportedException e) {
             throw new IllegalStateException("SHA-256 of this runtime cannot be cloned", e);
         }

@@ -14,7 +14,7 @@ import java.util.Arrays;
  *    0  100 name
  *  124   12 size      11 octal digits and NUL; from 8 GiB on a big-endian number with the top bit set
  *  136   12 mtime     eleven zeros
- *  148    8 checksum  sum of all bytes, with spaces here: six octal digits, NUL, space
+ *  148    8 checksum  sum of all bytes, with spaces here: seven octal digits and NUL
  *  156    1 type      '0'
  *  257    8 magic     "ustar  \0"
  * </pre>
@@ -44,8 +44,7 @@ record TarHeader(String name, long size) {
         put(header, MTIME, octal(0, 11));
         header[TYPE] = '0';
         put(header, MAGIC, "ustar  ");
-        put(header, CHECKSUM, octal(checksum(header), 6));
-        header[CHECKSUM + 7] = ' ';
+        put(header, CHECKSUM, octal(checksum(header), 7));
         out.bytes(header);
     }
 

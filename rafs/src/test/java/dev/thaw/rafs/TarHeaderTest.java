@@ -23,6 +23,8 @@ class TarHeaderTest {
     void hasTheFieldsThatOtherReadersInsistOn() throws Exception {
         byte[] bytes = bytes(new TarHeader("image.boot", 01234));
 
+        assertThat(new String(bytes, 148, 8, StandardCharsets.US_ASCII)).matches("[0-7]{7}\0");
+
         assertThat(new String(bytes, 124, 12, StandardCharsets.US_ASCII)).isEqualTo("00000001234\0");
         assertThat(new String(bytes, 136, 12, StandardCharsets.US_ASCII)).isEqualTo("00000000000\0");
         assertThat(new String(bytes, 156, 1, StandardCharsets.US_ASCII)).isEqualTo("0");
