@@ -12,6 +12,9 @@ import java.util.List;
  * {@code .} and {@code ..} are sorted among the others.
  */
 final class DirectoryBlocks {
+    /** One less than a block: of a directory whose last block is quite full nydus 2.2 reads the last name into the next block. */
+    private static final int MAX_USED_BYTES = SuperBlock.BLOCK_BYTES - 1;
+
     private static final byte[][] DOTS = {{'.'}, {'.', '.'}};
 
     /** Takes the blocks one after the other. */
@@ -36,7 +39,7 @@ final class DirectoryBlocks {
         long[] sizes = {0, 0}; // full blocks, bytes of the current one
         forEach(directory, (name, node) -> {
             int bytes = Directory.ENTRY_BYTES + name.length;
-            if (sizes[1] + bytes > SuperBlock.BLOCK_BYTES) {
+            if (sizes[1] + bytes > MAX_USED_BYTES) {
                 sizes[0]++;
                 sizes[1] = 0;
             }
@@ -93,7 +96,7 @@ final class DirectoryBlocks {
         private int used;
 
         boolean fits(byte[] name) {
-            return used + Directory.ENTRY_BYTES + name.length <= SuperBlock.BLOCK_BYTES;
+            return used + Directory.ENTRY_BYTES + name.length <= MAX_USED_BYTES;
         }
 
         void add(byte[] name, TreeNode node) {

@@ -96,6 +96,8 @@ final class Corpus {
         items.add(Item.file("directories/tail-misses/four", ""));
         fill(items, "directories/whole-block", 15, 255);
         items.add(Item.file("directories/whole-block/" + "w".repeat(4096 - 4032 - 12), ""));
+        fill(items, "directories/almost-a-block", 15, 255);
+        items.add(Item.file("directories/almost-a-block/" + "w".repeat(4095 - 4032 - 12), ""));
         fill(items, "directories/two-blocks", 16, 255);
         var deep = new StringBuilder("directories/deep");
         for (int i = 0; i < 100; i++) {

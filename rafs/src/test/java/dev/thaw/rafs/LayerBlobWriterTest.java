@@ -185,6 +185,18 @@ class LayerBlobWriterTest {
     }
 
     @Test
+    void noDirectoryEndsExactlyWithABlock() throws Exception {
+        var bootstrap = Built.of(Built.SMALL_CHUNKS, Corpus.lower(4096)).bootstrap();
+
+        for (String name : List.of("whole-block", "almost-a-block", "two-blocks", "tail-fits", "tail-misses", "many")) {
+            long nid = bootstrap.resolve("/directories/" + name).orElseThrow();
+            assertThat(bootstrap.inode(nid).sizeBytes() % 4096).as(name).isNotZero();
+        }
+        long almost = bootstrap.resolve("/directories/almost-a-block").orElseThrow();
+        assertThat(bootstrap.inode(almost).sizeBytes()).isEqualTo(4095);
+    }
+
+    @Test
     void aFileOfConsecutiveChunksIsOneChunkToTheKernel() throws Exception {
         var bootstrap = Built.of(
                         Built.SMALL_CHUNKS,
