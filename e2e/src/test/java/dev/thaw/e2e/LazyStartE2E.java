@@ -560,7 +560,17 @@ class LazyStartE2E {
     @Test
     @Order(14)
     void aConversionLivesThroughARestartOfTheRegistry() throws IOException {
-        bad("again", registry.host() + "/team/again:1", "pull", "pull", "chunkSize: 512Ki\n  compression: lz4");
+        cluster.apply("""
+                apiVersion: thaw.dev/v1alpha1
+                kind: LazyImage
+                metadata: {name: again, namespace: %s}
+                spec:
+                  image: %s
+                  pullSecrets: [{name: pull}]
+                  pushSecret: {name: pull}
+                  chunkSize: 512Ki
+                  compression: lz4
+                """.formatted(TESTS, registry.host() + "/team/again:1"));
         Cluster.await(
                 "the conversion to move bytes",
                 Duration.ofMinutes(2),
