@@ -36,7 +36,7 @@ class AgentSettingsTest {
                 mirrors: [{host: docker.io, endpoints: ["https://mirror.example"]}]
                 registries: [{host: "registry.example:5000", plainHttp: true, caFile: /etc/ca.crt}]
                 nodeService: {address: "10.0.0.1:9444", serverName: thaw-node.thaw-system.svc, caFile: /ca, tokenFile: /token}
-                credentials: {dockerConfig: /root/config.json}
+                credentials: {dockerConfig: /etc/thaw/docker.json}
                 images: ["registry.example/app:1-thaw"]
                 """);
         assertThat(settings.root()).isEqualTo(Path.of("/srv/thaw"));
@@ -47,7 +47,7 @@ class AgentSettingsTest {
         assertThat(settings.fetch().bandwidth()).contains(new ByteSize(100 << 20));
         assertThat(settings.registries().getFirst().plainHttp()).isTrue();
         assertThat(settings.nodeService().orElseThrow().serverName()).contains("thaw-node.thaw-system.svc");
-        assertThat(settings.credentials().dockerConfig()).contains(Path.of("/root/config.json"));
+        assertThat(settings.credentials().dockerConfig()).contains(Path.of("/etc/thaw/docker.json"));
     }
 
     @ParameterizedTest
