@@ -8,13 +8,8 @@ import dev.thaw.oci.Digest;
 import dev.thaw.oci.Mirror;
 import dev.thaw.oci.RegistryClient;
 import dev.thaw.oci.RegistrySettings;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.net.URI;
-import java.nio.charset.StandardCharsets;
-import java.security.cert.CertificateException;
-import java.security.cert.CertificateFactory;
-import java.security.cert.X509Certificate;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -64,8 +59,7 @@ public final class RegistryClients implements RegistryAccess, AutoCloseable {
                 result = result.withAuthorities(registry.caFile().get());
             }
             if (registry.ca().isPresent()) {
-                result = result.withAuthorities(
-                        certificates(registry.host(), registry.ca().get()));
+                result = withAuthorities(result, registry.host(), registry.ca().get());
             }
         }
         for (var mirror : settings.mirrors()) {
@@ -78,15 +72,11 @@ public final class RegistryClients implements RegistryAccess, AutoCloseable {
         return result;
     }
 
-    private static List<X509Certificate> certificates(String host, String pem) throws IOException {
+    private static RegistrySettings withAuthorities(RegistrySettings settings, String host, String pem)
+            throws IOException {
         try {
-            var found = new ArrayList<X509Certificate>();
-            for (var certificate : CertificateFactory.getInstance("X.509")
-                    .generateCertificates(new ByteArrayInputStream(pem.getBytes(StandardCharsets.US_ASCII)))) {
-                found.add((X509Certificate) certificate);
-            }
-            return found;
-        } catch (CertificateException e) {
+            return settings.withAuthorities(pem);
+        } catch (IllegalArgumentException e) {
             throw new IOException("the CA of registry %s is not PEM: %s".formatted(host, e.getMessage()), e);
         }
     }
