@@ -8,8 +8,9 @@ import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import org.jspecify.annotations.Nullable;
 
 /** Runs tasks on virtual threads, so many at a time. The first failure interrupts the others, which then clean up. */
 public final class Parallel {
@@ -21,39 +22,40 @@ public final class Parallel {
         T run() throws Exception;
     }
 
-    /** The results in the order of the tasks. */
+    /** The results in the order of the tasks, which is also the order in which they are begun. */
     public static <T> List<T> run(int atOnce, List<? extends Task<T>> tasks) throws IOException {
-        var permits = new Semaphore(atOnce, true);
-        var futures = new ArrayList<Future<T>>();
+        var results = new AtomicReferenceArray<T>(tasks.size());
+        var next = new AtomicInteger();
         try (var executor = Executors.newVirtualThreadPerTaskExecutor()) {
-            var completion = new ExecutorCompletionService<T>(executor);
-            for (var task : tasks) {
-                futures.add(completion.submit(() -> {
-                    permits.acquire();
-                    try {
-                        return task.run();
-                    } finally {
-                        permits.release();
+            var completion = new ExecutorCompletionService<@Nullable Void>(executor);
+            var workers = Math.min(atOnce, tasks.size());
+            for (var i = 0; i < workers; i++) {
+                completion.submit(() -> {
+                    for (var n = next.getAndIncrement(); n < tasks.size(); n = next.getAndIncrement()) {
+                        results.set(n, tasks.get(n).run());
                     }
-                }));
+                    return null;
+                });
             }
             try {
-                for (var i = 0; i < tasks.size(); i++) {
+                for (var i = 0; i < workers; i++) {
                     completion.take().get();
                 }
             } catch (ExecutionException e) {
+                next.set(tasks.size());
                 executor.shutdownNow();
                 throw e.getCause() instanceof IOException known ? known : ConversionException.of(e);
             } catch (InterruptedException e) {
+                next.set(tasks.size());
                 executor.shutdownNow();
                 Thread.currentThread().interrupt();
                 throw new InterruptedIOException("stopped");
             }
-            var results = new ArrayList<T>();
-            for (var future : futures) {
-                results.add(future.resultNow());
-            }
-            return results;
         }
+        var ordered = new ArrayList<T>();
+        for (var n = 0; n < tasks.size(); n++) {
+            ordered.add(results.get(n));
+        }
+        return ordered;
     }
 }
