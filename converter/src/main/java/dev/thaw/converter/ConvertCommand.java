@@ -169,9 +169,9 @@ final class ConvertCommand implements Callable<Integer> {
         var shown = console.progress(progress);
         var traffic = new Traffic();
         try (var reader = registries.reader();
-                var writer = registries.writer(pushConfig)) {
+                var writer = pushConfig == null ? null : registries.writer(pushConfig)) {
             var from = new Repository(reader, request.source(), Side.SOURCE, traffic);
-            var to = new Repository(writer, request.target(), Side.TARGET, traffic);
+            var to = new Repository(writer == null ? reader : writer, request.target(), Side.TARGET, traffic);
             var converted = new Converter(from, to, traffic, shown, console.stop()).convert(request);
             console.answer(ResultDocument.of(converted), result);
             return CommandLine.ExitCode.OK;

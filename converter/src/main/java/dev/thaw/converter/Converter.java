@@ -67,6 +67,9 @@ import java.util.concurrent.Executors;
  * bytes for each chunk. No contents. <b>Privileges:</b> none.
  */
 public final class Converter {
+    /** Chunks of a layer that are read ahead, so that no processor waits while the next one is read or the last one stored. */
+    private static final int SPARE_PRESSES = 2;
+
     private final Repository source;
     private final Repository target;
     private final Traffic traffic;
@@ -206,7 +209,7 @@ public final class Converter {
                 request.options(),
                 request.mayReuse(),
                 compressors,
-                Runtime.getRuntime().availableProcessors(),
+                Runtime.getRuntime().availableProcessors() + SPARE_PRESSES,
                 work,
                 progress,
                 stop);

@@ -72,7 +72,7 @@ final class RegistryOptions {
     }
 
     /** @param pushConfig credentials for writing, asked before those for reading */
-    RegistryClient writer(@Nullable Path pushConfig) throws IOException {
+    RegistryClient writer(Path pushConfig) throws IOException {
         return new RegistryClient(settings(System.getenv()), credentials(pushConfig));
     }
 

@@ -35,7 +35,7 @@ import java.util.List;
  *   <li>The lazy manifest is the source's, with the marker below and annotations and label as they should be.
  *   <li>The bootstrap passes {@link BootstrapChecker}.
  *   <li>Every chunk of every blob is fetched, decoded and digested.
- *   <li>The source's layers are applied to a tree in memory, and every file of it compared.
+ *   <li>Beside that the source's layers are read; they are applied to a tree in memory, and every file of it compared.
  * </ol>
  *
  * <p>Memory: 200 bytes and the name for each file, 33 bytes for each chunk, fixed buffers for each worker. Disk: the bootstrap.
@@ -79,8 +79,16 @@ public final class Verification {
             BootstrapLayer.fetch(target, entry.bootstrapLayer(), file);
             try (var bootstrap = Bootstrap.open(file)) {
                 BootstrapChecker.check(bootstrap);
-                var blobs = readBlobs(bootstrap, entry);
-                var tree = readSource(platform, bootstrap.chunkSizeBytes());
+                var blobs = new ArrayList<BlobContents>();
+                var tree = new SourceTree();
+                var work = new ArrayList<Parallel.Task<Read>>(blobReads(bootstrap, entry));
+                work.addAll(layerReads(platform, bootstrap.chunkSizeBytes()));
+                for (var read : Parallel.run(workers, work)) {
+                    switch (read) {
+                        case Read.Blob(var contents) -> blobs.add(contents);
+                        case Read.Layer(var layer) -> tree.apply(layer);
+                    }
+                }
                 var differences = new Differences();
                 var entries = new TreeComparison(bootstrap, blobs, differences).compare(tree);
                 differences.throwIfAny(where);
@@ -127,8 +135,15 @@ public final class Verification {
         return Descriptor.of(MediaTypes.OCI_CONFIG, config);
     }
 
-    private List<BlobContents> readBlobs(Bootstrap bootstrap, Entry entry) throws IOException {
-        var tasks = new ArrayList<Parallel.Task<BlobContents>>();
+    /** One half of what is compared, or a piece of it: blobs and layers are read side by side. */
+    private sealed interface Read {
+        record Blob(BlobContents contents) implements Read {}
+
+        record Layer(SourceTree.Layer layer) implements Read {}
+    }
+
+    private List<Parallel.Task<Read>> blobReads(Bootstrap bootstrap, Entry entry) throws IOException {
+        var tasks = new ArrayList<Parallel.Task<Read>>();
         for (var blob : bootstrap.blobs()) {
             var listed = entry.blobs().stream()
                     .filter(descriptor -> descriptor.digest().hex().equals(blob.id()))
@@ -137,14 +152,14 @@ public final class Verification {
                             failed("the bootstrap uses blob " + blob.id() + ", which its artifact does not list"));
             tasks.add(() -> {
                 var table = ChunkTable.fromBootstrap(bootstrap, blob.index());
-                return BlobContents.read(target, table, listed.sizeBytes(), progress, stop);
+                return new Read.Blob(BlobContents.read(target, table, listed.sizeBytes(), progress, stop));
             });
         }
-        return Parallel.run(workers, tasks);
+        return tasks;
     }
 
-    private SourceTree readSource(SourcePlatform platform, int pieceBytes) throws IOException {
-        var tasks = new ArrayList<Parallel.Task<SourceTree.Layer>>();
+    private List<Parallel.Task<Read>> layerReads(SourcePlatform platform, int pieceBytes) {
+        var tasks = new ArrayList<Parallel.Task<Read>>();
         for (var i = 0; i < platform.layers().size(); i++) {
             var layer = platform.layers().get(i);
             var promise = platform.promise(i);
@@ -153,18 +168,14 @@ public final class Verification {
                     try {
                         var read = SourceTree.Layer.read(new LayerReader(stream.content()), pieceBytes, stop);
                         stream.finish();
-                        return read;
+                        return new Read.Layer(read);
                     } catch (IOException e) {
                         throw stream.explain(e);
                     }
                 }
             });
         }
-        var tree = new SourceTree();
-        for (var layer : Parallel.run(workers, tasks)) {
-            tree.apply(layer);
-        }
-        return tree;
+        return tasks;
     }
 
     private static void require(boolean condition, String otherwise) throws ConversionException {
