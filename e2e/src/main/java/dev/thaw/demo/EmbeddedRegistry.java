@@ -35,7 +35,7 @@ import java.util.regex.Pattern;
  *   uploads/UUID                        what has arrived so far
  * </pre>
  */
-final class EmbeddedRegistry implements AutoCloseable {
+public final class EmbeddedRegistry implements AutoCloseable {
     /** Names become paths: no part of one begins with a dot. */
     private static final Pattern ROUTE = Pattern.compile(
             "/v2/((?:[a-z0-9][a-z0-9._-]*/)+)(manifests|blobs|referrers)/((?:uploads/)?(?:[a-zA-Z0-9_][a-zA-Z0-9._:-]*)?)");
@@ -49,7 +49,8 @@ final class EmbeddedRegistry implements AutoCloseable {
     private final AtomicLong sentBytes = new AtomicLong();
     private final AtomicLong rangeRequests = new AtomicLong();
 
-    EmbeddedRegistry(Path folder) throws IOException {
+    /** Serves what the folder holds, which is made if it is not there. */
+    public EmbeddedRegistry(Path folder) throws IOException {
         this.folder = folder;
         for (var name : new String[] {"blobs", "manifests", "types", "uploads"}) {
             Files.createDirectories(folder.resolve(name));
@@ -60,7 +61,8 @@ final class EmbeddedRegistry implements AutoCloseable {
         server.start();
     }
 
-    String host() {
+    /** Where it is: host and port. */
+    public String host() {
         return "127.0.0.1:" + server.getAddress().getPort();
     }
 

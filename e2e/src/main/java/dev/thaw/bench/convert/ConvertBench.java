@@ -1,0 +1,302 @@
+package dev.thaw.bench.convert;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.thaw.demo.EmbeddedRegistry;
+import dev.thaw.oci.CredentialSource;
+import dev.thaw.oci.Descriptor;
+import dev.thaw.oci.Digest;
+import dev.thaw.oci.ImageManifest;
+import dev.thaw.oci.MediaTypes;
+import dev.thaw.oci.Reference;
+import dev.thaw.oci.RegistryClient;
+import dev.thaw.oci.RegistrySettings;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Measures conversion as whole programs, in turn with what else does the like on the same bytes. */
+@Command(
+        name = "e2e/bench/convert",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        description = {
+            "Converts one layer with Thaw and with nydus-image, in turn, and compares the medians of their times.",
+            "",
+            "Thaw is measured from the start of its JVM to its end: it pulls the gzipped layer from a registry on this"
+                    + " machine, converts it, pushes the blob, and (\"verified\") reads source and result again to compare"
+                    + " them. The registry's own work runs on the same processors. nydus-image reads the same layer from a"
+                    + " file and writes a file.",
+        })
+public final class ConvertBench implements Callable<Integer> {
+    private static final String REPOSITORY = "bench/image";
+    /** The options of the JVM in the converter's image. */
+    private static final String JVM_OPTIONS = "/dev/thaw/converter/jvm.options";
+
+    private static final String THAW = "Thaw convert";
+    private static final String VERIFIED = "Thaw convert, verified";
+    private static final String NYDUS_GZIP = "nydus-image targz-rafs";
+    private static final String NYDUS_TAR = "nydus-image tar-rafs";
+    private static final String GZIP = "gzip -dc";
+
+    @Option(
+            names = "--size",
+            defaultValue = "400",
+            paramLabel = "MIB",
+            description = "Size of the layer, uncompressed. Default: ${DEFAULT-VALUE} MiB.")
+    private long sizeMebibytes;
+
+    @Option(
+            names = "--rounds",
+            defaultValue = "5",
+            paramLabel = "N",
+            description = "Rounds that count; one more goes before them. Default: ${DEFAULT-VALUE}.")
+    private int rounds;
+
+    @Option(
+            names = "--tree",
+            paramLabel = "DIR",
+            description =
+                    "Take files from here; may be given several times. Default: this JDK, Python's and the system's"
+                            + " libraries, /usr/share.")
+    private List<Path> trees = new ArrayList<>();
+
+    @Option(
+            names = "--nydus-image",
+            paramLabel = "FILE",
+            description = "The program. Default: searched on the PATH and in ~/.cargo/bin.")
+    private @Nullable Path nydusImage;
+
+    @Option(
+            names = "--work",
+            defaultValue = "/var/tmp",
+            paramLabel = "DIR",
+            description = "Where files go meanwhile. Default: ${DEFAULT-VALUE}.")
+    private Path work = Path.of("/var/tmp");
+
+    @Option(
+            names = "--jvm-option",
+            paramLabel = "OPTION",
+            description = "One more option for the converter's JVM, as for profiling; may be given several times.")
+    private List<String> jvmOptions = new ArrayList<>();
+
+    @Option(
+            names = "--write",
+            paramLabel = "FILE",
+            description = "Put the result into this Markdown file, in the place of the last one.")
+    private @Nullable Path write;
+
+    public static void main(String[] arguments) {
+        System.exit(new CommandLine(new ConvertBench()).execute(arguments));
+    }
+
+    @Override
+    public Integer call() throws IOException, InterruptedException {
+        var folder = Files.createTempDirectory(work, "thaw-bench-");
+        try (var registry = new EmbeddedRegistry(folder.resolve("registry"))) {
+            var layer = SampleLayer.make(trees.isEmpty() ? usualTrees() : trees, sizeMebibytes << 20, folder);
+            var source = push(layer, registry);
+            try (var options = Objects.requireNonNull(ConvertBench.class.getResourceAsStream(JVM_OPTIONS))) {
+                Files.copy(options, folder.resolve("jvm.options"));
+            }
+            var contestants = contestants(layer, source, folder);
+            for (var round = 0; round <= rounds; round++) {
+                for (var contestant : contestants) {
+                    if (round == 1) {
+                        contestant.forget();
+                    }
+                    contestant.run(round);
+                    System.err.printf("round %d: %s%n", round, contestant.lastText());
+                }
+            }
+            var report = new Report(layer, contestants, rounds);
+            System.out.println(report.text());
+            if (write != null) {
+                report.writeInto(write, ratios(contestants));
+            }
+            System.out.println(ratios(contestants));
+        } finally {
+            delete(folder);
+        }
+        return CommandLine.ExitCode.OK;
+    }
+
+    private static List<Path> usualTrees() throws IOException {
+        return Stream.of(
+                        System.getProperty("java.home"),
+                        "/usr/lib/python3",
+                        "/usr/lib/x86_64-linux-gnu",
+                        "/usr/lib/aarch64-linux-gnu",
+                        "/usr/share",
+                        "/usr/bin")
+                .map(Path::of)
+                .filter(Files::isDirectory)
+                .toList();
+    }
+
+    private static Reference push(SampleLayer layer, EmbeddedRegistry registry) throws IOException {
+        var image = Reference.parse(registry.host() + "/" + REPOSITORY + ":gzip");
+        var settings = RegistrySettings.defaults().withPlainHttp(registry.host());
+        try (var client = new RegistryClient(settings, CredentialSource.anonymous());
+                var upload = client.upload(image)) {
+            Files.copy(layer.gzip(), upload);
+            var blob = upload.commit().withMediaType(MediaTypes.OCI_LAYER_GZIP);
+            var config = new ObjectMapper()
+                    .writeValueAsBytes(Map.of(
+                            "architecture",
+                            "amd64",
+                            "os",
+                            "linux",
+                            "rootfs",
+                            Map.of(
+                                    "type",
+                                    "layers",
+                                    "diff_ids",
+                                    List.of(digest(layer.tar()).toString()))));
+            var description = Descriptor.of(MediaTypes.OCI_CONFIG, config);
+            client.push(image, description.digest(), config);
+            client.putManifest(image, ImageManifest.of(description, List.of(blob), null, null, Map.of()));
+        }
+        return image;
+    }
+
+    private static Digest digest(Path file) throws IOException {
+        var hasher = new Digest("sha256", "0".repeat(64)).hasher();
+        try (InputStream in = Files.newInputStream(file)) {
+            var buffer = new byte[1 << 20];
+            for (int count; (count = in.read(buffer)) >= 0; ) {
+                hasher.update(buffer, 0, count);
+            }
+        }
+        return Digest.of("sha256", hasher);
+    }
+
+    private List<Contestant> contestants(SampleLayer layer, Reference source, Path folder) {
+        var contestants = new ArrayList<Contestant>();
+        contestants.add(thaw(THAW, "Off", layer, source, folder));
+        contestants.add(thaw(VERIFIED, "Full", layer, source, folder));
+        nydusImage()
+                .ifPresentOrElse(
+                        program -> {
+                            contestants.add(nydus(program, NYDUS_GZIP, "targz-rafs", layer.gzip(), layer, folder));
+                            contestants.add(nydus(program, NYDUS_TAR, "tar-rafs", layer.tar(), layer, folder));
+                        },
+                        () -> System.err.println("nydus-image is not here, so nothing is compared with it."
+                                + " Install it with: cargo install nydus-rs --bin nydus-image"));
+        contestants.add(new Contestant(
+                GZIP,
+                layer.tarBytes(),
+                round -> Run.of(
+                        List.of("sh", "-c", "exec gzip -dc " + layer.gzip() + " >/dev/null"),
+                        folder.resolve("gzip.log"))));
+        return contestants;
+    }
+
+    private Contestant thaw(String name, String verify, SampleLayer layer, Reference source, Path folder) {
+        return new Contestant(name, layer.tarBytes(), round -> {
+            var target = source.withTag("lazy-" + verify.toLowerCase(Locale.ROOT) + "-" + round);
+            var command = new ArrayList<>(List.of(
+                    Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                    "@" + folder.resolve("jvm.options")));
+            command.addAll(jvmOptions);
+            command.addAll(List.of(
+                    "-cp",
+                    System.getProperty("java.class.path"),
+                    "dev.thaw.converter.Main",
+                    "convert",
+                    "--source",
+                    source.toString(),
+                    "--target",
+                    target.toString(),
+                    "--plain-http",
+                    source.registry(),
+                    "--work",
+                    folder.toString(),
+                    "--verify",
+                    verify,
+                    "--fresh"));
+            return Run.of(command, folder.resolve("thaw.log"));
+        });
+    }
+
+    private Contestant nydus(Path program, String name, String type, Path from, SampleLayer layer, Path folder) {
+        return new Contestant(name, layer.tarBytes(), round -> {
+            var blob = folder.resolve("nydus.blob");
+            var bootstrap = folder.resolve("nydus.boot");
+            Files.deleteIfExists(blob);
+            Files.deleteIfExists(bootstrap);
+            return Run.of(
+                    List.of(
+                            program.toString(),
+                            "create",
+                            "--type",
+                            type,
+                            "--fs-version",
+                            "6",
+                            "--compressor",
+                            "zstd",
+                            "--chunk-size",
+                            "0x100000",
+                            "--blob",
+                            blob.toString(),
+                            "--bootstrap",
+                            bootstrap.toString(),
+                            from.toString()),
+                    folder.resolve("nydus.log"));
+        });
+    }
+
+    private Optional<Path> nydusImage() {
+        return nydusImage != null
+                ? Optional.of(nydusImage)
+                : Stream.concat(
+                                Stream.of(
+                                        System.getenv().getOrDefault("PATH", "").split(":")),
+                                Stream.of(System.getProperty("user.home") + "/.cargo/bin"))
+                        .map(folder -> Path.of(folder, "nydus-image"))
+                        .filter(Files::isExecutable)
+                        .findFirst();
+    }
+
+    /** How many times as fast Thaw is; the median of the rounds, each of which is compared within itself. */
+    private static String ratios(List<Contestant> contestants) {
+        var byName = new LinkedHashMap<String, Contestant>();
+        contestants.forEach(contestant -> byName.put(contestant.name(), contestant));
+        return Stream.of(
+                        new String[] {THAW, NYDUS_GZIP},
+                        new String[] {VERIFIED, NYDUS_GZIP},
+                        new String[] {THAW, NYDUS_TAR},
+                        new String[] {THAW, GZIP})
+                .filter(pair -> byName.containsKey(pair[1]))
+                .map(pair -> "%s / %s = %.2f"
+                        .formatted(
+                                pair[0],
+                                pair[1],
+                                Objects.requireNonNull(byName.get(pair[0]))
+                                        .timesAsFastAs(Objects.requireNonNull(byName.get(pair[1])))))
+                .collect(Collectors.joining("; ", "ratios of throughput: ", ""));
+    }
+
+    private static void delete(Path folder) throws IOException {
+        try (var paths = Files.walk(folder)) {
+            for (var path : paths.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(path);
+            }
+        }
+    }
+}
