@@ -1,12 +1,17 @@
 package dev.thaw.agent.snapshot;
 
 import dev.thaw.agent.AgentException.Misconfigured;
+import dev.thaw.agent.containerd.snapshots.ListSnapshotsRequest;
+import dev.thaw.agent.containerd.snapshots.SnapshotsGrpc;
 import io.grpc.Server;
+import io.grpc.StatusRuntimeException;
+import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.NettyServerBuilder;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.nio.NioDomainSocketChannel;
 import io.netty.channel.socket.nio.NioServerDomainSocketChannel;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
@@ -15,6 +20,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -29,6 +35,7 @@ import org.slf4j.LoggerFactory;
 public final class SnapshotServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(SnapshotServer.class);
     private static final int MOST_MESSAGE_BYTES = 16 << 20;
+    private static final Duration FIRST_CALL = Duration.ofSeconds(10);
 
     private final Path socket;
     private final Object identity;
@@ -65,6 +72,7 @@ public final class SnapshotServer implements AutoCloseable {
                     .build()
                     .start();
             Files.setPosixFilePermissions(fresh, PosixFilePermissions.fromString("rw-------"));
+            callOnce(fresh, loop, calls);
             var identity = identity(fresh);
             Files.move(fresh, socket, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
             LOG.info("containerd is served on {}", socket);
@@ -76,6 +84,31 @@ public final class SnapshotServer implements AutoCloseable {
             calls.close();
             loop.shutdownGracefully(0, 1, TimeUnit.SECONDS);
             throw new Misconfigured("socket " + socket + " cannot be made: " + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * containerd gives a new connection one second to say its first word (its proxy plugins set no least connection
+     * timeout). On a busy machine that is too short for a program that has not answered anything yet: so the first to be
+     * answered is this one itself.
+     */
+    private static void callOnce(Path socket, EventLoopGroup loop, ExecutorService calls) {
+        var channel = NettyChannelBuilder.forAddress(UnixDomainSocketAddress.of(socket))
+                .channelType(NioDomainSocketChannel.class)
+                .eventLoopGroup(loop)
+                .executor(calls)
+                .overrideAuthority("localhost")
+                .usePlaintext()
+                .build();
+        try {
+            SnapshotsGrpc.newBlockingStub(channel)
+                    .withDeadlineAfter(FIRST_CALL)
+                    .list(ListSnapshotsRequest.getDefaultInstance())
+                    .forEachRemaining(_ -> {});
+        } catch (StatusRuntimeException e) {
+            LOG.warn("does not answer itself within {} s, but goes on: {}", FIRST_CALL.toSeconds(), e.getStatus());
+        } finally {
+            channel.shutdownNow();
         }
     }
 
