@@ -11,10 +11,10 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A process of the demo's own, in a session of its own: what is typed at the terminal reaches the demo alone, which then
+ * A process of one's own, in a session of its own: what is typed at the terminal reaches the parent alone, which then
  * ends its children in the right order.
  */
-final class Child implements AutoCloseable {
+public final class Child implements AutoCloseable {
     private static final long PATIENCE_SECONDS = 15;
     private static final int SHOWN_LINES = 15;
 
@@ -29,7 +29,7 @@ final class Child implements AutoCloseable {
     }
 
     /** Starts a program that writes everything into a log. */
-    static Child start(String name, List<String> command, Map<String, String> environment, Path log)
+    public static Child start(String name, List<String> command, Map<String, String> environment, Path log)
             throws IOException {
         var builder = new ProcessBuilder(ownSession(command))
                 .redirectInput(Redirect.from(Path.of("/dev/null").toFile()))
@@ -60,7 +60,7 @@ final class Child implements AutoCloseable {
      *
      * @throws IOException if it fails
      */
-    static String run(List<String> command) throws IOException {
+    public static String run(List<String> command) throws IOException {
         var process = new ProcessBuilder(ownSession(command))
                 .redirectInput(Redirect.from(Path.of("/dev/null").toFile()))
                 .redirectErrorStream(true)
@@ -83,11 +83,11 @@ final class Child implements AutoCloseable {
         return process.waitFor();
     }
 
-    long processId() {
+    public long processId() {
         return process.pid();
     }
 
-    boolean isAlive() {
+    public boolean isAlive() {
         return process.isAlive();
     }
 
@@ -96,7 +96,7 @@ final class Child implements AutoCloseable {
     }
 
     /** Waits until a file appears that says that the program is ready. */
-    void awaitFile(Path file) throws IOException, InterruptedException {
+    public void awaitFile(Path file) throws IOException, InterruptedException {
         for (long end = System.nanoTime() + TimeUnit.MINUTES.toNanos(2); !Files.exists(file); Thread.sleep(20)) {
             if (!isAlive() || System.nanoTime() > end) {
                 throw new IOException(name + " does not start:\n" + tail());
@@ -105,7 +105,7 @@ final class Child implements AutoCloseable {
     }
 
     /** The last lines of its log. */
-    String tail() throws IOException {
+    public String tail() throws IOException {
         var lines = Files.readAllLines(log);
         return String.join("\n", lines.subList(Math.max(0, lines.size() - SHOWN_LINES), lines.size()));
     }

@@ -1,0 +1,112 @@
+package dev.thaw.bench;
+
+import dev.thaw.demo.Child;
+import dev.thaw.oci.Reference;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+
+/** Thaw without Kubernetes: the images are named in the agent's configuration. */
+final class Thaw implements Contender {
+    private final String mode;
+
+    /** @param mode of the converter */
+    Thaw(String mode) {
+        this.mode = mode;
+    }
+
+    @Override
+    public String name() {
+        return "Thaw " + mode;
+    }
+
+    private Reference tagged(Reference image) {
+        return image.withTag("thaw-" + mode.toLowerCase(Locale.ROOT));
+    }
+
+    @Override
+    public Optional<String> missing(Programs programs) {
+        return Optional.empty();
+    }
+
+    @Override
+    public void publish(String image, Registry registry, Programs programs, Path work)
+            throws IOException, InterruptedException {
+        var source = Registry.direct(image);
+        if (registry.has(tagged(source))) {
+            return;
+        }
+        var command = java("dev.thaw.converter.Main");
+        command.addAll(List.of(
+                "convert",
+                "--source",
+                source.toString(),
+                "--target",
+                tagged(source).toString()));
+        command.addAll(
+                List.of("--mode", mode, "--plain-http", "127.0.0.1:" + Registry.PORT, "--work", work.toString()));
+        Child.run(command);
+    }
+
+    /** The agent with the flags of its image; its own class path is this program's. */
+    private static List<String> java(String mainClass) {
+        return new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED",
+                "--sun-misc-unsafe-memory-access=allow",
+                "-cp",
+                System.getProperty("java.class.path"),
+                mainClass));
+    }
+
+    @Override
+    public String reference(String image) {
+        return tagged(Registry.linked(image)).toString();
+    }
+
+    @Override
+    public Optional<Snapshotter> snapshotter(String image) {
+        return Optional.of(new Agent(reference(image)));
+    }
+
+    private record Agent(String image) implements Snapshotter {
+        @Override
+        public String name() {
+            return "thaw";
+        }
+
+        @Override
+        public List<Child> start(Programs programs, Path folder, Path socket, Path containerd)
+                throws IOException, InterruptedException {
+            var holderSocket = folder.resolve("holder.sock");
+            var settings = folder.resolve("agent.yaml");
+            Files.writeString(settings, """
+                    root: %s
+                    socket: %s
+                    holder: %s
+                    http: {address: 127.0.0.1, port: 9464}
+                    containerd: {socket: %s}
+                    registries: [{host: "127.0.0.1:%d", plainHttp: true}]
+                    images: ["%s"]
+                    """.formatted(
+                            folder.resolve("root"), socket, holderSocket, containerd, Registry.LINKED_PORT, image));
+            var holder = start("hold", List.of("--socket", holderSocket.toString()), folder);
+            holder.awaitFile(holderSocket);
+            var agent = start("serve", List.of("--config", settings.toString()), folder);
+            agent.awaitFile(socket);
+            return List.of(agent, holder);
+        }
+
+        private static Child start(String command, List<String> arguments, Path folder) throws IOException {
+            var all = java("dev.thaw.agent.Main");
+            all.add(command);
+            all.addAll(arguments);
+            return Child.start("thaw-agent " + command, all, Map.of(), folder.resolve(command + ".log"));
+        }
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.thaw.bench;
+
+import org.jspecify.annotations.NullMarked;
