@@ -49,6 +49,11 @@ public record ConversionRequest(
         }
     }
 
+    /** The same without taking anything that was converted before. */
+    ConversionRequest anew() {
+        return new ConversionRequest(source, target, platforms, options, mode, false, verify, parallel, workDirectory);
+    }
+
     /** Why the conversion is done the way it is; for {@link Mode#Auto} there is one way in this version. */
     String modeReason() {
         return switch (mode) {

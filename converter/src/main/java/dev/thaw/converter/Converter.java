@@ -55,6 +55,9 @@ import java.util.concurrent.Executors;
  *   <li>The tag moves. Whatever fails before leaves the target's tag as it was.
  * </ol>
  *
+ * <p>If the comparison fails and layers were not converted because a record said what they had become, all are converted anew, once:
+ * such a record can be forged or stale.
+ *
  * <p>The same source and options give the same digests, whatever the parallelism. If the tag already points to the very index, nothing
  * is pushed.
  *
@@ -115,8 +118,31 @@ public final class Converter {
                         image.platforms().stream()
                                 .map(platform -> platform.platform().toString())
                                 .toList()));
+        var reused = new ConcurrentHashMap<Digest, ConvertedLayer>();
+        try {
+            return convert(request, image, reused, work, began);
+        } catch (ConversionException | CorruptImageException e) {
+            var isDifferent = e instanceof CorruptImageException
+                    || e instanceof ConversionException known && known.reason() == FailureReason.VerificationFailed;
+            if (!isDifferent || reused.isEmpty()) {
+                throw e;
+            }
+            progress.say("Converting every layer anew, for with those that were converted before " + e.getMessage());
+            return convert(request.anew(), image, new ConcurrentHashMap<>(), work, began);
+        }
+    }
+
+    /** @param reused gets the layers that were not converted because a record said what they became */
+    private ConversionResult convert(
+            ConversionRequest request, SourceImage image, Map<Digest, ConvertedLayer> reused, Path work, long began)
+            throws IOException, CorruptImageException {
         var convertBegan = System.nanoTime();
         var layers = convertLayers(request, image, work);
+        layers.forEach((digest, layer) -> {
+            if (layer.isReused()) {
+                reused.put(digest, layer);
+            }
+        });
         var convertTime = Duration.ofNanos(System.nanoTime() - convertBegan);
         var read = layers.values().stream().mapToLong(ConvertedLayer::tarBytes).sum();
 

@@ -73,13 +73,12 @@ final class LayerConversion {
                 && !target.hasBlob(layer.digest())
                 && !target.mount(layer.digest(), source);
         var known = mayReuse ? records.find(layer).orElse(null) : null;
-        if (known != null) {
+        if (known != null && isSound(layer, known, bootstrap)) {
             if (needsCopy) {
                 copy(layer, promise);
             } else {
                 progress.advance(layer.sizeBytes());
             }
-            InlinedBootstrap.fetch(target, known, bootstrap);
             return new ConvertedLayer(known, chunkCount(bootstrap), bootstrap, 0, true);
         }
         try (var tee = needsCopy ? target.upload() : null;
@@ -89,8 +88,24 @@ final class LayerConversion {
                 tee.commit(layer.digest());
             }
             records.put(layer, blob);
+            if (!mayReuse || known != null) {
+                records.removeOthers(layer, blob);
+            }
             InlinedBootstrap.fetch(target, blob, bootstrap);
             return new ConvertedLayer(blob, chunkCount(bootstrap), bootstrap, stream.uncompressedBytes(), false);
+        }
+    }
+
+    /** Whether what a record leads to is a layer blob at all; its bootstrap is then in the file. */
+    private boolean isSound(Descriptor layer, Descriptor known, Path bootstrap) throws IOException {
+        try {
+            InlinedBootstrap.fetch(target, known, bootstrap);
+            chunkCount(bootstrap);
+            return true;
+        } catch (CorruptImageException e) {
+            progress.say("Converting layer " + layer.digest() + " anew, for its record leads to something else: "
+                    + e.getMessage());
+            return false;
         }
     }
 

@@ -69,6 +69,25 @@ final class LayerRecords {
     }
 
     /**
+     * Takes back the records under the same options by which the layer became another blob. A registry that does not let us is no
+     * hindrance: the next conversion then finds out again what this one did.
+     */
+    void removeOthers(Descriptor layer, Descriptor blob) {
+        try {
+            for (var entry : target.referrers(layer.digest(), LazyNames.LAYER_RECORD)) {
+                if (blob(layer, entry)
+                        .filter(other -> !other.digest().equals(blob.digest()))
+                        .isPresent()) {
+                    LOG.warn("the record {} of layer {} is wrong and taken back", entry.digest(), layer.digest());
+                    target.removeReferrer(layer.digest(), entry.digest());
+                }
+            }
+        } catch (ConversionException e) {
+            LOG.warn("a wrong record of layer {} cannot be taken back: {}", layer.digest(), e.text());
+        }
+    }
+
+    /**
      * All records share one configuration. It is pushed once and not by two workers at a time: the distribution project's
      * registry writes a blob's link anew with each push, and for that moment denies having the blob to whoever puts a manifest.
      */

@@ -400,12 +400,36 @@ class ConverterTest {
 
     // --- verification
 
-    private void assertVerificationFails(String message) {
-        assertFails(FailureReason.VerificationFailed, message);
+    /** Converts, and returns the sentences that were said of it. */
+    private List<String> sentences(ConversionRequest request) throws ConversionException {
+        var sentences = new ArrayList<String>();
+        conversions.run(request, new StopSignal(), new Progress() {
+            @Override
+            public void begin(Phase phase, long bytesTotal) {}
+
+            @Override
+            public void advance(long bytes) {}
+
+            @Override
+            public void say(String sentence) {
+                sentences.add(sentence);
+            }
+        });
+        return sentences;
+    }
+
+    /** Verification must find the difference, and converting anew must make it good. */
+    private void assertConvertedAnew(String difference) throws Exception {
+        var request = conversions.request(source);
+        assertThat(sentences(request)).anySatisfy(said -> assertThat(said).contains("Converting", "anew", difference));
+        var second = sentences(request);
+        assertThat(second).noneMatch(said -> said.contains("anew"));
+        assertThat(conversions.run(request).platforms().getFirst().reusedLayers())
+                .isEqualTo(conversions.run(request).platforms().getFirst().layers());
     }
 
     @Test
-    void verificationCatchesAChunkThatWasFlippedInTheRegistry() throws Exception {
+    void aChunkThatWasFlippedInTheRegistryIsNoticedAndPushedAgain() throws Exception {
         var noise = SourceFixture.noise(9, 200_000); // long enough that the middle of the blob is data
         var layer = SourceFixture.gzip(new TarFile().file("noise", noise).bytes());
         SourceFixture.addImage(registry, REPOSITORY, "1.0", List.of(layer));
@@ -422,11 +446,11 @@ class ConverterTest {
 
         blob[blob.length / 3] ^= 1; // the registry hands out its own array
 
-        assertVerificationFails("chunk");
+        assertConvertedAnew("chunk");
     }
 
     @Test
-    void verificationCatchesAWrongMode() throws Exception {
+    void verificationNoticesAWrongMode() throws Exception {
         var right =
                 SourceFixture.gzip(new TarFile().mode(0644).file("f", "same").bytes());
         var wrong =
@@ -437,7 +461,16 @@ class ConverterTest {
         var blob = manifest(published(other).manifests().getLast()).layers().getFirst();
         forgeRecord(right, blob);
 
-        assertVerificationFails("/f has mode 0755, the source has 0644");
+        assertConvertedAnew("/f has mode 0755, the source has 0644");
+    }
+
+    @Test
+    void aLayerRecordThatLeadsToNoBlobOfALayerIsTakenBack() throws Exception {
+        addSample();
+        var noBlob = registry.addBlob(REPOSITORY, LazyNames.NYDUS_BLOB, new byte[5000]);
+        forgeRecord(SourceFixture.sampleLayers(AMD64).getFirst(), noBlob);
+
+        assertConvertedAnew("its record leads to something else");
     }
 
     private void forgeRecord(Layer layer, Descriptor blob) {
@@ -446,7 +479,7 @@ class ConverterTest {
     }
 
     @Test
-    void aLayerRecordThatLeadsToAnotherLayersBlobDoesNotPassVerification() throws Exception {
+    void aLayerRecordThatLeadsToAnotherLayersBlobIsTakenBack() throws Exception {
         addSample();
         var right = SourceFixture.sampleLayers(AMD64).getFirst();
         var tar = new TarFile().mode(0600).file("bin/sh", "other").bytes();
@@ -455,7 +488,7 @@ class ConverterTest {
         var blob = manifest(published(other).manifests().getLast()).layers().getFirst();
         forgeRecord(right, blob);
 
-        assertVerificationFails("differs from its source");
+        assertConvertedAnew("differs from its source");
     }
 
     // --- failures

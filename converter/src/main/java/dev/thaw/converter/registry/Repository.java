@@ -152,6 +152,14 @@ public final class Repository {
         });
     }
 
+    /** Deletes a manifest that {@link #putReferrer} put. */
+    public void removeReferrer(Digest subject, Digest referrer) throws ConversionException {
+        writing(() -> {
+            client.deleteReferrer(reference, subject, referrer);
+            return referrer;
+        });
+    }
+
     /** Whether the manifest of this digest is there. */
     public boolean hasDocument(Digest digest) throws ConversionException {
         return reading(() -> {
