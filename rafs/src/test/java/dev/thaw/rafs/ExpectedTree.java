@@ -13,7 +13,7 @@ import java.util.TreeMap;
  * The tree that layers make, worked out in the simplest way that can be thought of: a map from path to file. It knows nothing of
  * the format and shares no code with it. Paths must not run through symlinks.
  */
-final class ExpectedTree {
+public final class ExpectedTree {
     private static final Item IMPLIED = Item.directory("").mtime(0, 0);
 
     /** By path; the same object at several paths is a hard link. The root is "". */
@@ -31,7 +31,7 @@ final class ExpectedTree {
     }
 
     /** All layers on top of each other, lowest first. */
-    static Map<String, Seen> ofImage(List<List<Item>> layers) {
+    public static Map<String, Seen> ofImage(List<List<Item>> layers) {
         var tree = new ExpectedTree();
         for (var items : layers) {
             var layer = new ExpectedTree();

@@ -7,7 +7,7 @@ import java.util.List;
 
 /** One entry of a layer under test with its content. Paths are strings of bytes: each character is one (ISO 8859-1). */
 @SuppressWarnings("ArrayRecordComponent") // compared by identity only
-record Item(LayerEntry entry, byte[] content) {
+public record Item(LayerEntry entry, byte[] content) {
     private static final byte[] NOTHING = {};
 
     static Item directory(String path) {
@@ -110,11 +110,11 @@ record Item(LayerEntry entry, byte[] content) {
                 content);
     }
 
-    String path() {
+    public String path() {
         return new String(entry.path(), StandardCharsets.ISO_8859_1);
     }
 
-    static byte[] bytes(String text) {
+    public static byte[] bytes(String text) {
         return text.getBytes(StandardCharsets.ISO_8859_1);
     }
 }

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 
 /** Layers that no one would think of, the same for the same seed. Names are few, so that layers meet. */
-final class RandomLayers {
+public final class RandomLayers {
     private static final String[] NAMES = {"a", "b", "c", "d", "!", "-x", " ", ".hidden", "\u00ff", "zz"};
 
     private final SplittableRandom random;
@@ -29,12 +29,12 @@ final class RandomLayers {
     }
 
     /** A layer without whiteouts. */
-    static List<Item> layer(SplittableRandom random, int chunkSize) {
+    public static List<Item> layer(SplittableRandom random, int chunkSize) {
         return new RandomLayers(random, chunkSize).make(0);
     }
 
     /** A layer with some. */
-    static List<Item> upperLayer(SplittableRandom random, int chunkSize) {
+    public static List<Item> upperLayer(SplittableRandom random, int chunkSize) {
         return new RandomLayers(random, chunkSize).make(3);
     }
 

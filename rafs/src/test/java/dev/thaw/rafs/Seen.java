@@ -11,7 +11,7 @@ import java.util.Map;
  * @param content sha256 of a regular file
  * @param firstName the smallest path of the same inode, which tells hard links
  */
-record Seen(
+public record Seen(
         int mode,
         long uid,
         long gid,

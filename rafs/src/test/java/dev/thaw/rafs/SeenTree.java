@@ -11,7 +11,7 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /** Reads a whole tree through {@link Bootstrap}, {@link ChunkTable} and {@link ChunkDecoder}. */
-final class SeenTree implements AutoCloseable {
+public final class SeenTree implements AutoCloseable {
     private final Bootstrap bootstrap;
     private final List<byte[]> blobs;
     private final List<ChunkTable> tables;
@@ -26,7 +26,7 @@ final class SeenTree implements AutoCloseable {
     }
 
     /** @param blobs the blobs' bytes in the bootstrap's order */
-    static Map<String, Seen> of(Bootstrap bootstrap, List<byte[]> blobs) throws CorruptImageException {
+    public static Map<String, Seen> of(Bootstrap bootstrap, List<byte[]> blobs) throws CorruptImageException {
         try (var tree = new SeenTree(bootstrap, blobs)) {
             tree.walk("", bootstrap.rootNid());
             return tree.seen;
