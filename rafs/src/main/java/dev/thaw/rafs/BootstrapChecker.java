@@ -47,6 +47,18 @@ public final class BootstrapChecker {
                 var step = directories.pop();
                 bootstrap.list(step.nid, new Entries(step));
             }
+            checkPrefetchTable();
+        }
+
+        /** Who fetches ahead walks down from these inodes, so none may be that nobody has checked. */
+        private void checkPrefetchTable() throws CorruptImageException {
+            for (long nid : bootstrap.prefetchNids()) {
+                if (nid > Integer.MAX_VALUE || !seen.get((int) nid)) {
+                    throw image.corrupt(
+                            bootstrap.rafs().prefetchOffset(),
+                            "prefetch table names inode " + nid + ", which no directory holds");
+                }
+            }
         }
 
         private void enter(long nid, long parent) throws CorruptImageException {

@@ -223,6 +223,29 @@ class CorruptionTest {
         assertRefused("listed twice", image -> image.put(4096 + 256, merged, 4096, 64));
     }
 
+    /** {@code mkfs.erofs --all-root -T 1700000000} of a directory with one file made it. */
+    @Test
+    void anImageOfErofsUtilsIsRefusedByName() throws Exception {
+        byte[] image;
+        try (var in = CorruptionTest.class.getResourceAsStream("/erofs-utils-1.5/plain.erofs")) {
+            image = in.readAllBytes();
+        }
+
+        assertThatThrownBy(() -> readEverything(image))
+                .isInstanceOf(CorruptImageException.class)
+                .hasMessageContaining("a plain EROFS image");
+    }
+
+    /** Who fetches ahead would follow it. */
+    @Test
+    void aPrefetchTableOfInodesThatNoDirectoryHoldsIsNoticed() {
+        assertRefused("prefetch table names inode 1,", image -> {
+            // In the padding behind the blob table, which is as good a place as any.
+            image.putLong(1152 + 40, 8192 - 64).putInt(1152 + 48, 4);
+            image.putInt(8192 - 64, 1);
+        });
+    }
+
     private interface Damage {
         void to(ByteBuffer image);
     }

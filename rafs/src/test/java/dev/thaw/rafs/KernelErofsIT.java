@@ -2,18 +2,15 @@ package dev.thaw.rafs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.abort;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -23,10 +20,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** The kernel as a judge: what it shows of a mounted bootstrap must be what went into the layers. */
 class KernelErofsIT {
-    private static final int ENODEV = 19;
-    private static final int ENOTBLK = 15;
-    private static final int NOT_FOUND = 127;
-
     @TempDir
     Path directory;
 
@@ -34,20 +27,7 @@ class KernelErofsIT {
 
     @BeforeAll
     static void needsRootAndFileBackedErofs(@TempDir Path probe) throws Exception {
-        assumeTrue(Linux.isRoot(), "mounting needs root");
-        var layer = Built.of(Built.SMALL_CHUNKS, List.of(Item.file("probe", "")));
-        var merged = BootstrapMerger.merge(List.of(layer.toMerge()), probe.resolve("boot"));
-        var target = Files.createDirectory(probe.resolve("mnt")).toString();
-        try {
-            Linux.mountErofs(merged.file().toString(), List.of(), target);
-            Linux.unmount(target);
-        } catch (Linux.CallFailed e) {
-            if (e.errno() == ENODEV || e.errno() == ENOTBLK) {
-                abort("this kernel does not mount EROFS from files (CONFIG_EROFS_FS_BACKED_BY_FILE): "
-                        + e.getMessage());
-            }
-            throw e;
-        }
+        MountedErofs.require(probe);
     }
 
     @BeforeEach
@@ -65,7 +45,7 @@ class KernelErofsIT {
 
         var seen = mounted(merged, devices(merged, layers));
 
-        assertSame(seen, ExpectedTree.ofImage(items));
+        MountedErofs.assertSame(seen, ExpectedTree.ofImage(items));
     }
 
     @Test
@@ -79,7 +59,7 @@ class KernelErofsIT {
             }
         }
 
-        assertSame(mounted(merged, List.of()), ExpectedTree.ofImage(items));
+        MountedErofs.assertSame(mounted(merged, List.of()), ExpectedTree.ofImage(items));
     }
 
     @Test
@@ -94,7 +74,7 @@ class KernelErofsIT {
         var device = directory.resolve("layer.device");
         DeviceFiles.write(layer, device);
 
-        assertSame(mounted(file, List.of(device.toString())), ExpectedTree.ofLayer(items));
+        MountedErofs.assertSame(mounted(file, List.of(device.toString())), ExpectedTree.ofLayer(items));
     }
 
     @Test
@@ -110,7 +90,7 @@ class KernelErofsIT {
         var merged = merge(layers);
 
         assertThat(merged.blobs()).hasSize(100);
-        assertSame(mounted(merged, devices(merged, layers)), ExpectedTree.ofImage(items));
+        MountedErofs.assertSame(mounted(merged, devices(merged, layers)), ExpectedTree.ofImage(items));
     }
 
     @Test
@@ -118,36 +98,17 @@ class KernelErofsIT {
         var layers = List.of(
                 Built.of(Built.SMALL_CHUNKS, Corpus.lower(4096)), Built.of(Built.SMALL_CHUNKS, Corpus.upper(4096)));
         var merged = merge(layers);
-        var command = new ArrayList<>(List.of("fsck.erofs", "--extract"));
+        var arguments = new ArrayList<>(List.of("--extract"));
         for (String device : devices(merged, layers)) {
-            command.add("--device=" + device);
+            arguments.add("--device=" + device);
         }
-        command.add(merged.file().toString());
+        arguments.add(merged.file().toString());
 
-        var fsck = run(command);
-        if (fsck.exit == NOT_FOUND) {
-            abort("fsck.erofs is not installed (Debian: erofs-utils)");
-        }
-        if (fsck.output.contains("unrecognized option")) {
+        var fsck = Peers.run("fsck.erofs", arguments);
+        if (fsck.output().contains("unrecognized option")) {
             abort("this fsck.erofs does not know --device");
         }
-        assertThat(fsck.exit).as(fsck.output).isZero();
-    }
-
-    private record Finished(int exit, String output) {}
-
-    private static Finished run(List<String> command) throws IOException, InterruptedException {
-        Process process;
-        try {
-            process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        } catch (IOException e) {
-            return new Finished(NOT_FOUND, String.valueOf(e.getMessage()));
-        }
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        if (!process.waitFor(60, TimeUnit.SECONDS)) {
-            process.destroyForcibly().waitFor();
-        }
-        return new Finished(process.exitValue(), output);
+        assertThat(fsck.exit()).as(fsck.output()).isZero();
     }
 
     private MergedBootstrap merge(List<Built> layers) throws Exception {
@@ -181,17 +142,6 @@ class KernelErofsIT {
     }
 
     private Map<String, Seen> mounted(Path bootstrap, List<String> devices) throws Exception {
-        Linux.mountErofs(bootstrap.toString(), devices, mountPoint.toString());
-        try {
-            return Linux.tree(mountPoint.toString());
-        } finally {
-            Linux.unmount(mountPoint.toString());
-        }
-    }
-
-    /** Compares file by file, for a difference between whole maps is too long to be read. */
-    private static void assertSame(Map<String, Seen> actual, Map<String, Seen> expected) {
-        assertThat(actual.keySet()).isEqualTo(expected.keySet());
-        expected.forEach((path, seen) -> assertThat(actual.get(path)).as(path).isEqualTo(seen));
+        return MountedErofs.tree(bootstrap, devices, mountPoint);
     }
 }

@@ -127,8 +127,12 @@ final class Linux {
     }
 
     static void unmount(String target) throws IOException {
+        unmount(target, 0);
+    }
+
+    static void unmount(String target, int flags) throws IOException {
         try (var arena = Arena.ofConfined()) {
-            call("umount " + target, UMOUNT, string(arena, target), 0);
+            call("umount " + target, UMOUNT, string(arena, target), flags);
         }
     }
 
