@@ -1,5 +1,7 @@
 package dev.thaw.agent.image;
 
+import com.fasterxml.jackson.core.JacksonException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.thaw.oci.Descriptor;
 import dev.thaw.oci.ImageManifest;
 import dev.thaw.oci.RegistryClient;
@@ -10,16 +12,26 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/** Brings what an image needs to be mounted from its registry: artifact manifest and bootstrap. Both are checked whole. */
+/**
+ * Brings what an image needs to be mounted from its registry: artifact manifest and bootstrap. Both are checked whole. The artifact
+ * is ours, or an image that nydus' own tools published: those have the bootstrap in their last layer too, and often no artifact type.
+ */
 final class ImageFetch {
     private static final String ARTIFACT_TYPE = "application/vnd.nydus.image.manifest.v1+json";
     private static final String BOOTSTRAP_ANNOTATION = "containerd.io/snapshot/nydus-bootstrap";
     private static final String LAYERS_ANNOTATION = "thaw.dev/layers";
+    /** Blobs that no layer lists, JSON arrays of hex ids: of a chunk dictionary, or of all layers with older tools. */
+    private static final List<String> BLOB_ANNOTATIONS =
+            List.of("containerd.io/snapshot/nydus-reference-blob-ids", "containerd.io/snapshot/nydus-blob-ids");
+
+    private static final JsonMapper JSON = JsonMapper.builder().build();
     private static final Duration LONGEST_CHECK = Duration.ofSeconds(60);
 
     private ImageFetch() {}
@@ -27,8 +39,7 @@ final class ImageFetch {
     static StoredImage fetch(Path images, ImageEntry entry, RegistryClient client)
             throws IOException, CorruptImageException {
         var reference = entry.repository().withDigest(entry.artifact());
-        if (!(client.manifest(reference) instanceof ImageManifest manifest)
-                || !ARTIFACT_TYPE.equals(manifest.artifactType())) {
+        if (!(client.manifest(reference) instanceof ImageManifest manifest) || !isLazy(manifest)) {
             throw new IOException(reference + " is no manifest of a lazy image");
         }
         var layer = bootstrapLayer(manifest);
@@ -38,6 +49,12 @@ final class ImageFetch {
             }
             check(file, manifest);
         });
+    }
+
+    private static boolean isLazy(ImageManifest manifest) {
+        return ARTIFACT_TYPE.equals(manifest.artifactType())
+                || !manifest.layers().isEmpty()
+                        && manifest.layers().getLast().annotations().containsKey(BOOTSTRAP_ANNOTATION);
     }
 
     private static Descriptor bootstrapLayer(ImageManifest manifest) throws IOException {
@@ -51,11 +68,17 @@ final class ImageFetch {
         return last;
     }
 
-    /** Layers of the lazy manifest: those of the source, and the marker before them. */
+    /**
+     * Layers of the lazy manifest: those of the source, and the marker before them. An image of nydus' own tools has no lazy
+     * manifest beside it and is pulled itself.
+     */
     private static int layers(ImageManifest manifest) throws IOException {
         var text = manifest.annotations().get(LAYERS_ANNOTATION);
+        if (text == null) {
+            return manifest.layers().size();
+        }
         try {
-            return Integer.parseInt(text == null ? "" : text) + 1;
+            return Integer.parseInt(text) + 1;
         } catch (NumberFormatException e) {
             throw new IOException(
                     "artifact %s says '%s' in its annotation %s, which is no number"
@@ -64,13 +87,31 @@ final class ImageFetch {
         }
     }
 
+    /** Ids of all blobs that the manifest names. */
+    private static Set<String> blobs(ImageManifest manifest) throws IOException {
+        var named = new HashSet<String>();
+        manifest.layers().forEach(layer -> named.add(layer.digest().hex()));
+        for (var annotation : BLOB_ANNOTATIONS) {
+            var list = manifest.layers().getLast().annotations().get(annotation);
+            if (list != null) {
+                try {
+                    JSON.readTree(list).forEach(id -> named.add(id.asText()));
+                } catch (JacksonException e) {
+                    throw new IOException(
+                            "annotation %s of artifact %s is no list of blobs".formatted(annotation, manifest.digest()),
+                            e);
+                }
+            }
+        }
+        return named;
+    }
+
     /** Walks the whole bootstrap before the kernel sees any of it, for no longer than is reasonable. */
     private static void check(Path file, ImageManifest manifest) throws IOException {
         var task = new FutureTask<>(() -> {
             try (var bootstrap = Bootstrap.open(file)) {
                 BootstrapChecker.check(bootstrap);
-                var named = new HashSet<String>();
-                manifest.layers().forEach(layer -> named.add(layer.digest().hex()));
+                var named = blobs(manifest);
                 for (var blob : bootstrap.blobs()) {
                     if (!named.contains(blob.id())) {
                         throw new CorruptImageException(

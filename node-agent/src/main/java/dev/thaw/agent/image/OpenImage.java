@@ -154,6 +154,13 @@ final class OpenImage {
         var paths = new ArrayList<>(ALWAYS_FIRST);
         paths.addAll(stored.entry().prefetchPaths());
         int budget = LARGEST_PREFETCH_CHUNKS;
+        try {
+            for (long nid : bootstrap.prefetchNids()) { // what the image's builder was told
+                budget = prefetch(nid, budget);
+            }
+        } catch (CorruptImageException e) {
+            LOG.warn("the prefetch table of image {} is of no use: {}", name(), e.getMessage());
+        }
         for (var path : paths) {
             try {
                 var nid = bootstrap.resolve(path);

@@ -38,6 +38,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What every driver must do: images from a registry, read through the kernel. */
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -111,6 +113,27 @@ abstract class MountContract {
         assertThat(traffic.cachedBytes()).isEqualTo(traffic.totalBytes());
         assertThat(traffic.demand().bytes() + traffic.ahead().bytes()).isPositive();
         assertThat(traffic.background().bytes()).isZero();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"none-sha256", "lz4_block-blake3", "zstd-sha256"})
+    void runsImagesThatNydusToolsPublished(String blob) throws Exception {
+        var image = NydusToolsImage.publish(registry, temp.resolve("work"), blob, NydusToolsImage.Manifest.DOCKER);
+        table.put(image.artifact(), image);
+        var store = store(OnFailure.ERROR, Duration.ofSeconds(10));
+
+        assertThat(store.claim(image.artifact())).isTrue();
+        assertThat(store.layers(image.artifact())).isEqualTo(2);
+        var root = store.mount(image.artifact());
+
+        assertThat(Files.readString(root.resolve("hello.txt"))).isEqualTo("hello, world\n");
+        assertThat(Files.readString(root.resolve("directory/same-numbers"))).isEqualTo(NydusToolsImage.numbers());
+        assertThat(Files.readSymbolicLink(root.resolve("directory/symlink"))).hasToString("../hello.txt");
+        assertThat(MountedTree.run("stat", "-c", "%a %u %g %F", root + "/empty").strip())
+                .isEqualTo("644 1000 2000 regular empty file");
+        try (var entries = Files.list(root.resolve("directory/sub"))) {
+            assertThat(entries).hasSize(200);
+        }
     }
 
     @Test

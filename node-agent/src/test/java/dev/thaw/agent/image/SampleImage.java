@@ -173,12 +173,13 @@ final class SampleImage {
             text.append(text.isEmpty() ? "" : ",").append(json(layer));
         }
         return """
-                {"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",\
-                "artifactType":"application/vnd.nydus.image.manifest.v1+json","config":%s,"layers":[%s],\
-                "annotations":{"thaw.dev/layers":"2","thaw.dev/mode":"Convert","thaw.dev/format":"1"}}""".formatted(json(config), text).getBytes(StandardCharsets.UTF_8);
+            {"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",\
+            "artifactType":"application/vnd.nydus.image.manifest.v1+json","config":%s,"layers":[%s],\
+            "annotations":{"thaw.dev/layers":"2","thaw.dev/mode":"Convert","thaw.dev/format":"1"}}\
+            """.formatted(json(config), text).getBytes(StandardCharsets.UTF_8);
     }
 
-    private static String json(Descriptor descriptor) {
+    static String json(Descriptor descriptor) {
         var annotations = new StringBuilder();
         descriptor
                 .annotations()
