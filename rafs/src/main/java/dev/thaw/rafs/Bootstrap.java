@@ -60,6 +60,24 @@ public final class Bootstrap implements AutoCloseable {
     }
 
     /**
+     * Maps a bootstrap for as long as it, or anything that was made of it, is in use: {@link #close} does nothing, and the file
+     * may be deleted meanwhile.
+     */
+    public static Bootstrap map(Path file) throws IOException, CorruptImageException {
+        try (var channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            var mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto());
+            return new Bootstrap(new Image(mapped, file.toString()), null);
+        }
+    }
+
+    /** Lets go of the memory that reading has taken so far. What is read next comes from the page cache, or the disk. */
+    public void unload() {
+        if (image.bytes().isMapped()) {
+            image.bytes().unload();
+        }
+    }
+
+    /**
      * Reads a bootstrap that is in memory; {@link #close} leaves the memory alone.
      *
      * @param name of the bootstrap in error messages

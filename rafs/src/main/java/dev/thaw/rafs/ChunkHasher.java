@@ -31,13 +31,9 @@ final class ChunkHasher {
         }
     }
 
-    boolean matches(MemorySegment data, byte[] digests, int offset) {
+    boolean matches(MemorySegment data, byte[] expected) {
         digest(data, scratch);
-        int difference = 0;
-        for (int i = 0; i < scratch.length; i++) {
-            difference |= scratch[i] ^ digests[offset + i];
-        }
-        return difference == 0;
+        return MessageDigest.isEqual(scratch, expected);
     }
 
     static MessageDigest sha256() {

@@ -1,6 +1,8 @@
 package dev.thaw.rafs;
 
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /**
  * The bootstrap's chunk table: one record per distinct chunk of a blob, sorted by digest and then blob. A view; nothing is copied.
@@ -44,8 +46,8 @@ final class ChunkRecords {
         return start + (long) record * ENTRY_BYTES;
     }
 
-    byte[] digest(int record) {
-        return image.copy(position(record), DIGEST_BYTES);
+    void digest(int record, byte[] out) {
+        MemorySegment.copy(image.bytes(), ValueLayout.JAVA_BYTE, position(record), out, 0, DIGEST_BYTES);
     }
 
     int blobIndex(int record) {

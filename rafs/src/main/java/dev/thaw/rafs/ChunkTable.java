@@ -8,31 +8,135 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The chunks of one blob: where each lies in the blob, where on the device, and its digest. Held in 48 bytes per chunk; every
- * rule of the format has been checked, so the queries cannot fail. Immutable and safe for use by many threads.
+ * The chunks of one blob: where each lies in the blob, where on the device, and its digest. Read from the blob itself it takes
+ * 48 bytes of memory per chunk; as a bootstrap knows it, 4: all else is read in place. Every rule of the format has been
+ * checked, so the queries cannot fail. Immutable and safe for use by many threads.
  */
 public final class ChunkTable {
-    /** Kept in a bit of the uncompressed word that version 1 leaves free. */
-    private static final long COMPRESSED = 1;
-
     private final BlobInfo blob;
-    /** Numbers of the chunks that are known, ascending; null if all are. The arrays below go by position in it. */
+    /** Numbers of the chunks that are known, ascending; null if all are. Rows go by position in it. */
     private final int @Nullable [] known;
 
-    /** In the form of a version 1 entry ({@link CiEntry}), plus the flag. */
-    private final long[] uncompressed;
-
-    private final long[] compressed;
-    private final byte[] digests;
+    private final Rows rows;
     private final Spares<ChunkHasher> hashers;
 
-    private ChunkTable(Filling filling) {
-        this.blob = filling.blob;
-        this.known = filling.known;
-        this.uncompressed = filling.uncompressed;
-        this.compressed = filling.compressed;
-        this.digests = filling.digests;
+    private ChunkTable(BlobInfo blob, int @Nullable [] known, Rows rows) {
+        this.blob = blob;
+        this.known = known;
+        this.rows = rows;
         this.hashers = new Spares<>(() -> new ChunkHasher(blob.digester()));
+    }
+
+    /** What is known of each chunk. */
+    private sealed interface Rows {
+        int count();
+
+        long offset(int k);
+
+        int size(int k);
+
+        long storedOffset(int k);
+
+        int storedSize(int k);
+
+        boolean isCompressed(int k);
+
+        void digest(int k, byte[] out);
+    }
+
+    /** Of a blob's own table: copied, in the form of version 1 entries ({@link CiEntry}). */
+    private static final class CopiedRows implements Rows {
+        /** Kept in a bit of the uncompressed word that version 1 leaves free. */
+        private static final long COMPRESSED = 1;
+
+        private final long[] uncompressed;
+        private final long[] compressed;
+        private final byte[] digests;
+
+        CopiedRows(int count) {
+            this.uncompressed = new long[count];
+            this.compressed = new long[count];
+            this.digests = new byte[Math.multiplyExact(count, ChunkRecords.DIGEST_BYTES)];
+        }
+
+        void set(int k, long offset, int size, long storedOffset, int stored, boolean isCompressed) {
+            uncompressed[k] = CiEntry.uncompressedWord(offset, size) | (isCompressed ? COMPRESSED : 0);
+            compressed[k] = CiEntry.compressedWord(storedOffset, stored);
+        }
+
+        @Override
+        public int count() {
+            return uncompressed.length;
+        }
+
+        @Override
+        public long offset(int k) {
+            return CiEntry.uncompressedOffset(uncompressed[k]);
+        }
+
+        @Override
+        public int size(int k) {
+            return CiEntry.uncompressedSize(uncompressed[k]);
+        }
+
+        @Override
+        public long storedOffset(int k) {
+            return CiEntry.compressedOffset(compressed[k]);
+        }
+
+        @Override
+        public int storedSize(int k) {
+            return CiEntry.compressedSize(compressed[k]);
+        }
+
+        @Override
+        public boolean isCompressed(int k) {
+            return (uncompressed[k] & COMPRESSED) != 0;
+        }
+
+        @Override
+        public void digest(int k, byte[] out) {
+            System.arraycopy(digests, k * ChunkRecords.DIGEST_BYTES, out, 0, ChunkRecords.DIGEST_BYTES);
+        }
+    }
+
+    /** Of a bootstrap: its records, which stay where they are, in the order of the blob's chunks. */
+    @SuppressWarnings("ArrayRecordComponent") // never compared, never handed out
+    private record RecordRows(ChunkRecords records, int[] order) implements Rows {
+        @Override
+        public int count() {
+            return order.length;
+        }
+
+        @Override
+        public long offset(int k) {
+            return records.uncompressedOffset(order[k]);
+        }
+
+        @Override
+        public int size(int k) {
+            return records.uncompressedSize(order[k]);
+        }
+
+        @Override
+        public long storedOffset(int k) {
+            return records.compressedOffset(order[k]);
+        }
+
+        @Override
+        public int storedSize(int k) {
+            return records.compressedSize(order[k]);
+        }
+
+        @Override
+        public boolean isCompressed(int k) {
+            return records.isCompressed(order[k]);
+        }
+
+        @Override
+        public void digest(int k, byte[] out) {
+            records.digest(order[k], out);
+        }
     }
 
     /**
@@ -70,15 +174,78 @@ public final class ChunkTable {
                 throw new CorruptImageException(name, -1, e.reason());
             }
         }
-        var filling = new Filling(blob, name, null, blob.chunkCount());
-        filling.fill(new Image(raw, name));
-        MemorySegment.ofArray(filling.digests).copyFrom(digests);
-        return filling.finish();
+        var rows = new CopiedRows(blob.chunkCount());
+        var rules = new Rules(blob, name);
+        fill(rows, rules, new Image(raw, name));
+        MemorySegment.ofArray(rows.digests).copyFrom(digests);
+        rules.checkOrder(null, rows);
+        return new ChunkTable(blob, null, rows);
+    }
+
+    private static void fill(CopiedRows rows, Rules rules, Image raw) throws CorruptImageException {
+        boolean v2 = rules.blob.has(BlobInfo.FEATURE_CHUNK_INFO_V2);
+        for (int i = 0; i < rows.count(); i++) {
+            if (v2) {
+                fillV2(rows, rules, raw, i);
+            } else {
+                long u = raw.i64((long) i * CiEntry.V1_BYTES);
+                long c = raw.i64((long) i * CiEntry.V1_BYTES + 8);
+                int size = CiEntry.uncompressedSize(u);
+                int stored = CiEntry.compressedSize(c);
+                put(
+                        rows,
+                        rules,
+                        i,
+                        CiEntry.uncompressedOffset(u),
+                        size,
+                        CiEntry.compressedOffset(c),
+                        stored,
+                        size != stored);
+            }
+        }
+    }
+
+    private static void fillV2(CopiedRows rows, Rules rules, Image raw, int i) throws CorruptImageException {
+        long at = (long) i * CiEntry.V2_BYTES;
+        long u = raw.i64(at);
+        long c = raw.i64(at + 8);
+        int flags = CiEntry.v2Flags(u);
+        if ((flags & ~(CiEntry.V2_COMPRESSED | CiEntry.V2_CRC32)) != 0) {
+            throw new CorruptImageException(
+                    raw.name(), at, "chunk flags 0x%x are not read (zran, batch or encrypted)".formatted(flags));
+        }
+        if (CiEntry.v2CompressedSize(c) == 0) {
+            throw new CorruptImageException(raw.name(), at + 8, "chunk " + i + " has no stored bytes");
+        }
+        put(
+                rows,
+                rules,
+                i,
+                CiEntry.v2UncompressedOffset(u),
+                CiEntry.v2UncompressedSize(u),
+                CiEntry.v2CompressedOffset(c),
+                CiEntry.v2CompressedSize(c),
+                (flags & CiEntry.V2_COMPRESSED) != 0);
+    }
+
+    private static void put(
+            CopiedRows rows,
+            Rules rules,
+            int i,
+            long offset,
+            int size,
+            long storedOffset,
+            int stored,
+            boolean isCompressed)
+            throws CorruptImageException {
+        rules.check(i, size, storedOffset, stored, isCompressed);
+        rows.set(i, offset, size, storedOffset, stored, isCompressed);
     }
 
     /**
      * The table of one blob as the bootstrap knows it. It costs no request, and what vouches for the bootstrap vouches for it.
-     * Chunks that no file refers to are absent.
+     * Chunks that no file refers to are absent. It can be used for as long as the bootstrap's bytes are there: until it is
+     * closed, or, if {@link Bootstrap#map mapped}, for ever.
      */
     public static ChunkTable fromBootstrap(Bootstrap bootstrap, int blobIndex) throws CorruptImageException {
         Objects.checkIndex(blobIndex, bootstrap.blobs().size());
@@ -129,12 +296,18 @@ public final class ChunkTable {
                         bootstrap.name(), records.position((int) order[k]), "chunk " + known[k] + " is listed twice");
             }
         }
-        var filling =
-                new Filling(blob, bootstrap.name(), known.length == blob.chunkCount() ? null : known, known.length);
+        int[] inOrder = new int[order.length];
         for (int k = 0; k < order.length; k++) {
-            filling.put(k, records, (int) order[k]);
+            inOrder[k] = (int) order[k];
         }
-        return filling.finish();
+        var rows = new RecordRows(records, inOrder);
+        var rules = new Rules(blob, bootstrap.name());
+        for (int k = 0; k < order.length; k++) {
+            rules.check(known[k], rows.size(k), rows.storedOffset(k), rows.storedSize(k), rows.isCompressed(k));
+        }
+        var some = known.length == blob.chunkCount() ? null : known;
+        rules.checkOrder(some, rows);
+        return new ChunkTable(blob, some, rows);
     }
 
     public BlobInfo blob() {
@@ -154,50 +327,50 @@ public final class ChunkTable {
     /** Byte position on the device, a multiple of 4096; 0 for an absent chunk. */
     public long uncompressedOffset(int i) {
         int k = position(i);
-        return k < 0 ? 0 : CiEntry.uncompressedOffset(uncompressed[k]);
+        return k < 0 ? 0 : rows.offset(k);
     }
 
     /** Bytes on the device; 0 for an absent chunk. */
     public int uncompressedLength(int i) {
         int k = position(i);
-        return k < 0 ? 0 : CiEntry.uncompressedSize(uncompressed[k]);
+        return k < 0 ? 0 : rows.size(k);
     }
 
     /** Byte position in the blob; 0 for an absent chunk. */
     public long compressedOffset(int i) {
         int k = position(i);
-        return k < 0 ? 0 : CiEntry.compressedOffset(compressed[k]);
+        return k < 0 ? 0 : rows.storedOffset(k);
     }
 
     /** Stored bytes; 0 for an absent chunk. */
     public int compressedLength(int i) {
         int k = position(i);
-        return k < 0 ? 0 : CiEntry.compressedSize(compressed[k]);
+        return k < 0 ? 0 : rows.storedSize(k);
     }
 
     /** Whether the stored bytes must be decoded with the blob's codec. */
     public boolean compressed(int i) {
         int k = position(i);
-        return k >= 0 && (uncompressed[k] & COMPRESSED) != 0;
+        return k >= 0 && rows.isCompressed(k);
     }
 
     /** The chunk that holds this byte of the device; -1 between chunks, in an absent one, or beyond the end. */
     public int indexAt(long deviceOffset) {
-        if (deviceOffset < 0 || deviceOffset >= blob.uncompressedSize() || uncompressed.length == 0) {
+        if (deviceOffset < 0 || deviceOffset >= blob.uncompressedSize() || rows.count() == 0) {
             return -1;
         }
         int low = 0;
-        int high = uncompressed.length - 1;
+        int high = rows.count() - 1;
         while (low < high) {
             int middle = (low + high + 1) >>> 1;
-            if (CiEntry.uncompressedOffset(uncompressed[middle]) <= deviceOffset) {
+            if (rows.offset(middle) <= deviceOffset) {
                 low = middle;
             } else {
                 high = middle - 1;
             }
         }
-        long inside = deviceOffset - CiEntry.uncompressedOffset(uncompressed[low]);
-        if (inside < 0 || inside >= CiEntry.uncompressedSize(uncompressed[low])) {
+        long inside = deviceOffset - rows.offset(low);
+        if (inside < 0 || inside >= rows.size(low)) {
             return -1;
         }
         return known == null ? low : known[low];
@@ -206,12 +379,14 @@ public final class ChunkTable {
     /** Whether {@code data} has the digest of chunk {@code i}. False for an absent chunk. */
     public boolean digestMatches(int i, MemorySegment data) {
         int k = position(i);
-        if (k < 0 || data.byteSize() != CiEntry.uncompressedSize(uncompressed[k])) {
+        if (k < 0 || data.byteSize() != rows.size(k)) {
             return false;
         }
         var hasher = hashers.take();
         try {
-            return hasher.matches(data, digests, k * ChunkRecords.DIGEST_BYTES);
+            var expected = new byte[ChunkRecords.DIGEST_BYTES];
+            rows.digest(k, expected);
+            return hasher.matches(data, expected);
         } finally {
             hashers.giveBack(hasher);
         }
@@ -223,13 +398,13 @@ public final class ChunkTable {
         if (k < 0) {
             Arrays.fill(out, 0, ChunkRecords.DIGEST_BYTES, (byte) 0);
         } else {
-            System.arraycopy(digests, k * ChunkRecords.DIGEST_BYTES, out, 0, ChunkRecords.DIGEST_BYTES);
+            rows.digest(k, out);
         }
     }
 
     @Override
     public String toString() {
-        return "ChunkTable[blob " + blob.id() + ", " + uncompressed.length + " of " + count() + " chunks]";
+        return "ChunkTable[blob " + blob.id() + ", " + rows.count() + " of " + count() + " chunks]";
     }
 
     /** Where chunk {@code i} is in the arrays; negative if absent. */
@@ -238,74 +413,9 @@ public final class ChunkTable {
         return known == null ? i : Arrays.binarySearch(known, i);
     }
 
-    /** A table while it is being filled. */
-    private static final class Filling {
-        private final BlobInfo blob;
-        private final String name;
-        private final int @Nullable [] known;
-        private final long[] uncompressed;
-        private final long[] compressed;
-        private final byte[] digests;
-
-        Filling(BlobInfo blob, String name, int @Nullable [] known, int count) {
-            this.blob = blob;
-            this.name = name;
-            this.known = known;
-            this.uncompressed = new long[count];
-            this.compressed = new long[count];
-            this.digests = new byte[Math.multiplyExact(count, ChunkRecords.DIGEST_BYTES)];
-        }
-
-        void fill(Image raw) throws CorruptImageException {
-            boolean v2 = blob.has(BlobInfo.FEATURE_CHUNK_INFO_V2);
-            for (int i = 0; i < uncompressed.length; i++) {
-                if (v2) {
-                    fillV2(raw, i);
-                } else {
-                    long u = raw.i64((long) i * CiEntry.V1_BYTES);
-                    long c = raw.i64((long) i * CiEntry.V1_BYTES + 8);
-                    int size = CiEntry.uncompressedSize(u);
-                    int stored = CiEntry.compressedSize(c);
-                    put(i, CiEntry.uncompressedOffset(u), size, CiEntry.compressedOffset(c), stored, size != stored);
-                }
-            }
-        }
-
-        private void fillV2(Image raw, int i) throws CorruptImageException {
-            long at = (long) i * CiEntry.V2_BYTES;
-            long u = raw.i64(at);
-            long c = raw.i64(at + 8);
-            int flags = CiEntry.v2Flags(u);
-            if ((flags & ~(CiEntry.V2_COMPRESSED | CiEntry.V2_CRC32)) != 0) {
-                throw new CorruptImageException(
-                        name, at, "chunk flags 0x%x are not read (zran, batch or encrypted)".formatted(flags));
-            }
-            if (CiEntry.v2CompressedSize(c) == 0) {
-                throw new CorruptImageException(name, at + 8, "chunk " + i + " has no stored bytes");
-            }
-            put(
-                    i,
-                    CiEntry.v2UncompressedOffset(u),
-                    CiEntry.v2UncompressedSize(u),
-                    CiEntry.v2CompressedOffset(c),
-                    CiEntry.v2CompressedSize(c),
-                    (flags & CiEntry.V2_COMPRESSED) != 0);
-        }
-
-        void put(int i, ChunkRecords records, int record) throws CorruptImageException {
-            put(
-                    i,
-                    records.uncompressedOffset(record),
-                    records.uncompressedSize(record),
-                    records.compressedOffset(record),
-                    records.compressedSize(record),
-                    records.isCompressed(record));
-            System.arraycopy(
-                    records.digest(record), 0, digests, i * ChunkRecords.DIGEST_BYTES, ChunkRecords.DIGEST_BYTES);
-        }
-
-        private void put(int i, long offset, int size, long storedOffset, int stored, boolean isCompressed)
-                throws CorruptImageException {
+    /** What must hold of a blob's chunks. */
+    private record Rules(BlobInfo blob, String name) {
+        void check(int i, int size, long storedOffset, int stored, boolean isCompressed) throws CorruptImageException {
             if (size > blob.chunkSizeBytes() || stored > LayerOptions.MAX_CHUNK_BYTES) {
                 throw corrupt(
                         i, "has " + size + " bytes, stored " + stored + ", with chunks of " + blob.chunkSizeBytes());
@@ -316,23 +426,20 @@ public final class ChunkTable {
             if (!isCompressed && stored != size) {
                 throw corrupt(i, "is not compressed but stored in another length");
             }
-            uncompressed[i] = CiEntry.uncompressedWord(offset, size) | (isCompressed ? COMPRESSED : 0);
-            compressed[i] = CiEntry.compressedWord(storedOffset, stored);
         }
 
         /** Chunks follow each other on the device without a gap; absent ones take up a block each, or more. */
-        ChunkTable finish() throws CorruptImageException {
+        void checkOrder(int @Nullable [] known, Rows rows) throws CorruptImageException {
             long end = 0;
             int next = 0;
-            for (int k = 0; k < uncompressed.length; k++) {
+            for (int k = 0; k < rows.count(); k++) {
                 int i = known == null ? k : known[k];
-                long offset = CiEntry.uncompressedOffset(uncompressed[k]);
+                long offset = rows.offset(k);
                 checkGap(i, i - next, offset - end);
-                end = Image.roundUp(offset + CiEntry.uncompressedSize(uncompressed[k]), SuperBlock.BLOCK_BYTES);
+                end = Image.roundUp(offset + rows.size(k), SuperBlock.BLOCK_BYTES);
                 next = i + 1;
             }
             checkGap(blob.chunkCount(), blob.chunkCount() - next, blob.uncompressedSize() - end);
-            return new ChunkTable(this);
         }
 
         private void checkGap(int i, int absentChunks, long gap) throws CorruptImageException {
