@@ -188,15 +188,22 @@ public record SnapshotterConfigSpec(
             Integer highWatermark,
 
             @Default("75") @Min(1) @Max(99) @JsonPropertyDescription("Percent of maxSize down to which it goes.")
-            Integer lowWatermark) {
+            Integer lowWatermark,
+
+            @Default("2Gi")
+            @Size(max = 20) @Pattern(ByteSize.PATTERN) @JsonPropertyDescription(
+                    "Disk space that is left free on the cache's file system, whatever maxSize says: below it chunks are"
+                            + " evicted, and what is fetched is not kept.")
+            String minFree) {
         /** Fifty gibibytes under /var/lib/thaw. */
-        public static final Cache DEFAULT = new Cache("/var/lib/thaw", "50Gi", 90, 75);
+        public static final Cache DEFAULT = new Cache("/var/lib/thaw", "50Gi", 90, 75, "2Gi");
 
         public Cache {
             path = path == null ? "/var/lib/thaw" : path;
             maxSize = maxSize == null ? "50Gi" : maxSize;
             highWatermark = highWatermark == null ? 90 : highWatermark;
             lowWatermark = lowWatermark == null ? 75 : lowWatermark;
+            minFree = minFree == null ? "2Gi" : minFree;
         }
 
         /** The disk space that cached chunks may take. */

@@ -18,13 +18,13 @@ import dev.thaw.agent.node.NodeServiceConnection;
 import dev.thaw.agent.node.NodeState;
 import dev.thaw.agent.node.WatchedImages;
 import dev.thaw.agent.registry.NamedImages;
+import dev.thaw.agent.registry.NodeCredentialSources;
 import dev.thaw.agent.registry.RegistryClients;
 import dev.thaw.agent.snapshot.SnapshotRecords;
 import dev.thaw.agent.snapshot.SnapshotServer;
 import dev.thaw.agent.snapshot.SnapshotSettings;
 import dev.thaw.agent.snapshot.Snapshots;
 import dev.thaw.oci.CredentialSource;
-import dev.thaw.oci.DockerConfig;
 import dev.thaw.oci.Reference;
 import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
@@ -97,13 +97,13 @@ final class Agent implements AutoCloseable {
                 new InetSocketAddress(settings.http().address(), settings.http().port()), metrics, () -> unreadiness));
 
         var nodeService = settings.nodeService().map(address -> part(new NodeServiceConnection(address)));
-        var dockerConfig = dockerConfig(settings);
-        var access = part(new RegistryClients(settings, entry -> credentials(nodeService, dockerConfig, entry)));
+        var credentials = new NodeCredentialSources(settings.credentials(), Clock.systemUTC());
+        var access = part(new RegistryClients(settings, entry -> credentials.with(() -> own(nodeService, entry))));
         var driver = part(MountDriver.choose(settings.driver(), settings.root(), settings.holder(), metrics));
 
         var images = part(new ImageStore(
                 settings.root(),
-                table(settings, nodeService, dockerConfig),
+                table(settings, nodeService, credentials),
                 access,
                 cacheSettings(settings),
                 fetchSettings(settings),
@@ -128,7 +128,9 @@ final class Agent implements AutoCloseable {
         part(SnapshotServer.start(settings.socket(), snapshots, metrics));
         clock.start();
         if (nodeService.isPresent()) {
-            part(new NodeReporter(nodeService.get(), new NodeState(VERSION, images, driver, containerd)::report));
+            part(new NodeReporter(
+                    nodeService.get(),
+                    new NodeState(VERSION, images, driver, containerd, credentials::problems)::report));
         }
         unreadiness = List.of();
         log.info("serves containerd on {}", settings.socket());
@@ -153,7 +155,7 @@ final class Agent implements AutoCloseable {
     }
 
     private ImageTable table(
-            AgentSettings settings, Optional<NodeServiceConnection> nodeService, List<CredentialSource> dockerConfig)
+            AgentSettings settings, Optional<NodeServiceConnection> nodeService, NodeCredentialSources credentials)
             throws IOException {
         var tables = new ArrayList<ImageTable>();
         if (nodeService.isPresent()) {
@@ -163,26 +165,18 @@ final class Agent implements AutoCloseable {
             tables.add(part(new NamedImages(
                     settings.images().stream().map(Reference::parse).toList(),
                     RegistryClients.registrySettings(settings),
-                    CredentialSource.firstOf(dockerConfig),
+                    credentials.ofNode(),
                     Clock.systemUTC())));
         }
         return artifact ->
                 tables.stream().flatMap(table -> table.find(artifact).stream()).findFirst();
     }
 
-    private static List<CredentialSource> dockerConfig(AgentSettings settings) throws IOException {
-        var file = settings.credentials().dockerConfig();
-        return file.isEmpty() ? List.of() : List.of(DockerConfig.load(file.get()));
-    }
-
-    private static List<CredentialSource> credentials(
-            Optional<NodeServiceConnection> nodeService, List<CredentialSource> dockerConfig, ImageEntry image) {
-        var sources = new ArrayList<CredentialSource>();
-        nodeService
+    /** What the operator has for an image of a LazyImage. */
+    private static Optional<CredentialSource> own(Optional<NodeServiceConnection> nodeService, ImageEntry image) {
+        return nodeService
                 .filter(connection -> image.name().isPresent())
-                .ifPresent(connection -> sources.add(connection.credentialsFor(image, Clock.systemUTC())));
-        sources.addAll(dockerConfig);
-        return sources;
+                .map(connection -> connection.credentialsFor(image, Clock.systemUTC()));
     }
 
     /** Reports a start at once, and again as what it fetches until it is ready becomes known. */
@@ -206,7 +200,12 @@ final class Agent implements AutoCloseable {
 
     private static CacheSettings cacheSettings(AgentSettings settings) {
         var cache = settings.cache();
-        return new CacheSettings(cache.path(), cache.maxSize().bytes(), cache.highWatermark(), cache.lowWatermark());
+        return new CacheSettings(
+                cache.path(),
+                cache.maxSize().bytes(),
+                cache.highWatermark(),
+                cache.lowWatermark(),
+                cache.minFree().bytes());
     }
 
     private static FetchSettings fetchSettings(AgentSettings settings) {

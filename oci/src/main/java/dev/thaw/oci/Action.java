@@ -80,6 +80,16 @@ record Action(String verb, String target) {
         }
     }
 
+    /** The endpoint has asked not to be asked before this has passed. */
+    RegistryException held(Endpoint endpoint, Duration pause) {
+        return new RegistryException.RateLimited(
+                sentence(
+                        "%s has asked not to be asked for another %d ms".formatted(endpoint, pause.toMillis()),
+                        "wait, log in for a higher limit, or use a mirror"),
+                429,
+                pause);
+    }
+
     /** What it means that no answer came. */
     RegistryException unreachable(Request request, IOException cause) {
         var host = request.url().host() + ":" + request.url().port();

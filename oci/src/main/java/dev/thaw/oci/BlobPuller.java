@@ -34,10 +34,17 @@ final class BlobPuller {
      * @param start its first byte
      * @param end behind its last byte
      * @param ranged whether to ask for a range; not done where the piece is the whole blob, for caches keep those better
+     * @param way for a piece that is tried once, which of the endpoints is asked first; negative for one that is repeated
      */
-    record Piece(Action action, Reference repository, Digest digest, long start, long end, boolean ranged) {
+    record Piece(Action action, Reference repository, Digest digest, long start, long end, boolean ranged, int way) {
+        static final int REPEATED = -1;
+
         Piece from(long position) {
-            return new Piece(action, repository, digest, position, end, ranged || position > 0);
+            return new Piece(action, repository, digest, position, end, ranged || position > 0, way);
+        }
+
+        boolean isRepeated() {
+            return way < 0;
         }
     }
 
@@ -52,7 +59,9 @@ final class BlobPuller {
 
     /** Opens a piece at the first endpoint that delivers it. */
     Body open(Piece piece) throws IOException {
-        return endpoints.read(piece.action, piece.repository, false, endpoint -> open(piece, endpoint));
+        return piece.way < 0
+                ? endpoints.read(piece.action, piece.repository, false, endpoint -> open(piece, endpoint))
+                : endpoints.readOnce(piece.action, piece.repository, piece.way, endpoint -> open(piece, endpoint));
     }
 
     /** What came from there was wrong or broke off: does not go there again for a while. */

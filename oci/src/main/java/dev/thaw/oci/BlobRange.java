@@ -134,7 +134,7 @@ public final class BlobRange extends InputStream {
         var broken = last;
         close();
         puller.distrust(broken);
-        if (++failures > retries.limit()) {
+        if (++failures > retries.limit() || !piece.isRepeated()) {
             throw piece.action()
                     .brokenOff(
                             "%s broke off %d times at byte %d of %d to %d"

@@ -9,18 +9,14 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The credentials in a docker {@code config.json}, which is also the content of a {@code kubernetes.io/dockerconfigjson}
  * Secret.
  *
- * <p>A key of {@code auths} is a host, {@code host/path}, or a URL of one ({@code https://index.docker.io/v1/}). The
- * port must be the same; the path must be a whole-part prefix of the repository; labels of the host may hold {@code *}
- * and {@code ?}, as kubelet allows. The longest path wins, then the host without wild cards, then the first in the file. Credential
- * helpers and stores are programs outside this file and are not run.
+ * <p>A key of {@code auths} is an {@link ImagePattern}. The most special one that matches wins, of several the first in the
+ * file. Credential helpers and stores are programs outside this file and are not run.
  */
 public final class DockerConfig implements CredentialSource {
     private static final DockerConfig EMPTY = new DockerConfig(List.of());
@@ -30,8 +26,7 @@ public final class DockerConfig implements CredentialSource {
     private DockerConfig(List<Entry> entries) {
         // A stable sort: among equals the file's order stays.
         this.entries = entries.stream()
-                .sorted(Comparator.comparingInt((Entry entry) -> -entry.path.length())
-                        .thenComparing(Entry::isWild))
+                .sorted(Comparator.comparing(Entry::pattern, ImagePattern.SPECIAL_FIRST))
                 .toList();
     }
 
@@ -53,7 +48,8 @@ public final class DockerConfig implements CredentialSource {
         var auths = root.has("auths") || root.has("credsStore") || root.has("credHelpers") ? root.path("auths") : root;
         for (var auth : auths.properties()) {
             var key = Printable.of(auth.getKey(), 200);
-            credential(key, auth.getValue()).ifPresent(found -> entries.add(Entry.of(auth.getKey(), found)));
+            credential(key, auth.getValue())
+                    .ifPresent(found -> entries.add(new Entry(ImagePattern.parse(auth.getKey()), found)));
         }
         return new DockerConfig(entries);
     }
@@ -90,7 +86,7 @@ public final class DockerConfig implements CredentialSource {
     @Override
     public Optional<Credential> credential(String registryHost, String repository) {
         return entries.stream()
-                .filter(entry -> entry.fits(hubless(registryHost), repository))
+                .filter(entry -> entry.pattern.matches(registryHost, repository))
                 .map(Entry::credential)
                 .findFirst();
     }
@@ -133,86 +129,7 @@ public final class DockerConfig implements CredentialSource {
         }
     }
 
-    /** The hub has three names, and its credentials have always been kept under the fourth. */
-    private static String hubless(String host) {
-        var lower = host.toLowerCase(Locale.ROOT);
-        return switch (lower) {
-            case "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com" -> Reference.DOCKER_HUB;
-            default -> lower;
-        };
-    }
-
-    private record Entry(List<String> labels, @Nullable String port, String path, Credential credential) {
-        static Entry of(String key, Credential credential) {
-            var rest = key.strip();
-            var scheme = rest.indexOf("://");
-            if (scheme >= 0) {
-                rest = rest.substring(scheme + 3);
-            }
-            var slash = rest.indexOf('/');
-            var host = hubless(slash < 0 ? rest : rest.substring(0, slash));
-            var path = slash < 0 ? "" : rest.substring(slash + 1).replaceAll("/+$", "");
-            // Docker's old index and the API's own root are written as paths; they mean the whole host.
-            if (path.equals("v1") || path.equals("v2")) {
-                path = "";
-            }
-            return new Entry(labels(host), port(host), path, credential);
-        }
-
-        boolean isWild() {
-            return labels.stream().anyMatch(label -> label.indexOf('*') >= 0 || label.indexOf('?') >= 0);
-        }
-
-        boolean fits(String host, String repository) {
-            var wanted = labels(host);
-            var wantedPort = port(host);
-            if (wanted.size() != labels.size() || !(port == null ? wantedPort == null : port.equals(wantedPort))) {
-                return false;
-            }
-            for (var i = 0; i < labels.size(); i++) {
-                if (!matches(labels.get(i), wanted.get(i))) {
-                    return false;
-                }
-            }
-            return path.isEmpty() || repository.equals(path) || repository.startsWith(path + "/");
-        }
-
-        /** {@code *} stands for any characters of one label, {@code ?} for one. Never goes back further than one star. */
-        private static boolean matches(String pattern, String text) {
-            var p = 0;
-            var t = 0;
-            var star = -1;
-            var resume = 0;
-            while (t < text.length()) {
-                if (p < pattern.length() && pattern.charAt(p) == '*') {
-                    star = p++;
-                    resume = t;
-                } else if (p < pattern.length() && (pattern.charAt(p) == '?' || pattern.charAt(p) == text.charAt(t))) {
-                    p++;
-                    t++;
-                } else if (star >= 0) {
-                    p = star + 1;
-                    t = ++resume;
-                } else {
-                    return false;
-                }
-            }
-            while (p < pattern.length() && pattern.charAt(p) == '*') {
-                p++;
-            }
-            return p == pattern.length();
-        }
-
-        private static List<String> labels(String host) {
-            var name = host.startsWith("[") ? host.substring(0, host.indexOf(']') + 1) : host.split(":", 2)[0];
-            return List.of(name.split("\\.", -1));
-        }
-
-        private static @Nullable String port(String host) {
-            var colon = host.indexOf(':', host.indexOf(']') + 1);
-            return colon < 0 ? null : host.substring(colon + 1);
-        }
-    }
+    private record Entry(ImagePattern pattern, Credential credential) {}
 
     @Override
     public String toString() {

@@ -16,28 +16,41 @@ import org.jspecify.annotations.Nullable;
  *     registry itself
  * @param headers sent with each request
  * @param resolvesTags whether its word on what a tag means is taken
+ * @param health how a mirror comes back after a failure
  */
 record Endpoint(
         HttpUrl base,
         String credentialHost,
         @Nullable String namespace,
         Map<String, String> headers,
-        boolean resolvesTags) {
+        boolean resolvesTags,
+        Mirror.Health health) {
     /** The hub's API has another name than the hub. */
     private static final String HUB_API = "registry-1.docker.io";
 
     static Endpoint origin(String registry, boolean plainHttp) {
         var host = registry.equals(Reference.DOCKER_HUB) ? HUB_API : registry;
-        return new Endpoint(HttpUrl.get((plainHttp ? "http://" : "https://") + host), registry, null, Map.of(), true);
+        return new Endpoint(
+                HttpUrl.get((plainHttp ? "http://" : "https://") + host),
+                registry,
+                null,
+                Map.of(),
+                true,
+                Mirror.Health.DEFAULT);
     }
 
     static Endpoint mirror(Mirror mirror, String registry) {
         var base = HttpUrl.get(mirror.endpoint().toString());
-        return new Endpoint(base, authority(base), registry, mirror.headers(), mirror.resolvesTags());
+        return new Endpoint(base, authority(base), registry, mirror.headers(), mirror.resolvesTags(), mirror.health());
     }
 
     boolean isMirror() {
         return namespace != null;
+    }
+
+    /** What a mirror's health is judged by. */
+    HttpUrl healthCheck() {
+        return base.newBuilder().encodedPath(health.path()).build();
     }
 
     HttpUrl manifest(Reference reference) {

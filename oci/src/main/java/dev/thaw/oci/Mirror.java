@@ -1,6 +1,7 @@
 package dev.thaw.oci;
 
 import java.net.URI;
+import java.time.Duration;
 import java.util.Map;
 import java.util.Set;
 
@@ -14,8 +15,9 @@ import java.util.Set;
  * @param endpoint {@code http://…} or {@code https://…}, optionally with a path, to which {@code /v2/…} is added
  * @param headers sent with each request to it, for example {@code X-Dragonfly-Registry}
  * @param resolvesTags whether it is also asked what a tag means
+ * @param health when it is asked again after it failed
  */
-public record Mirror(URI endpoint, Map<String, String> headers, boolean resolvesTags) {
+public record Mirror(URI endpoint, Map<String, String> headers, boolean resolvesTags, Health health) {
     /** @throws IllegalArgumentException if the endpoint is not an HTTP URL of a host, or carries credentials or a query */
     public Mirror {
         headers = Map.copyOf(headers);
@@ -29,8 +31,31 @@ public record Mirror(URI endpoint, Map<String, String> headers, boolean resolves
         }
     }
 
+    public Mirror(URI endpoint, Map<String, String> headers, boolean resolvesTags) {
+        this(endpoint, headers, resolvesTags, Health.DEFAULT);
+    }
+
     public Mirror(URI endpoint) {
         this(endpoint, Map.of(), false);
+    }
+
+    /**
+     * How a mirror that failed comes back: it is left alone for the interval, then its path is asked, and once that
+     * answers below 500 the mirror is read from again.
+     *
+     * @param path absolute, below the mirror's host
+     * @param interval between looks at a mirror that is away
+     */
+    public record Health(String path, Duration interval) {
+        /** The API's root, each half minute. */
+        public static final Health DEFAULT = new Health("/v2/", Duration.ofSeconds(30));
+
+        /** @throws IllegalArgumentException if the path is not absolute, or the interval not positive */
+        public Health {
+            if (!path.startsWith("/") || !interval.isPositive()) {
+                throw new IllegalArgumentException("a mirror's health wants an absolute path and a positive interval");
+            }
+        }
     }
 
     /** Headers may carry a secret, so they are counted, not shown. */

@@ -22,7 +22,10 @@ public final class RegistryClient implements AutoCloseable {
     private static final MediaType BYTES = MediaType.get(MediaTypes.OCTET_STREAM);
 
     private final RegistrySettings settings;
+    private final InstantSource clock;
     private final Transport transport;
+    private final EndpointHealth health;
+    private final boolean owner;
     private final Exchange exchange;
     private final Endpoints endpoints;
     private final Retries retries;
@@ -37,16 +40,44 @@ public final class RegistryClient implements AutoCloseable {
     }
 
     RegistryClient(RegistrySettings settings, CredentialSource credentials, InstantSource clock) {
+        this(settings, credentials, clock, new Transport(settings));
+    }
+
+    private RegistryClient(
+            RegistrySettings settings, CredentialSource credentials, InstantSource clock, Transport transport) {
+        this(settings, credentials, clock, transport, new EndpointHealth(transport, clock), true);
+    }
+
+    private RegistryClient(
+            RegistrySettings settings,
+            CredentialSource credentials,
+            InstantSource clock,
+            Transport transport,
+            EndpointHealth health,
+            boolean owner) {
         this.settings = settings;
-        this.transport = new Transport(settings);
+        this.clock = clock;
+        this.transport = transport;
+        this.health = health;
+        this.owner = owner;
         this.exchange = new Exchange(transport, credentials, clock);
         this.retries = new Retries(settings);
-        this.endpoints = new Endpoints(settings, retries, clock);
+        this.endpoints = new Endpoints(settings, retries, health);
         this.manifests = new Manifests(exchange, endpoints, retries);
         this.checker = new BlobChecker(exchange, endpoints, retries);
         this.puller = new BlobPuller(exchange, endpoints, new Redirects(clock));
         this.pusher = new BlobPusher(exchange, endpoints, checker, retries);
         this.referrers = new Referrers(exchange, endpoints, retries, manifests);
+    }
+
+    /**
+     * A client of somebody else over the same connections: it knows what this one learns of mirrors and of registries that
+     * want to be left alone, and nothing of its tokens and redirects. It ends with this one.
+     *
+     * @param plainHttpHosts spoken to without TLS, beside those of the settings
+     */
+    public RegistryClient as(CredentialSource other, String... plainHttpHosts) {
+        return new RegistryClient(settings.withPlainHttp(plainHttpHosts), other, clock, transport, health, false);
     }
 
     /**
@@ -108,7 +139,7 @@ public final class RegistryClient implements AutoCloseable {
      */
     public InputStream blob(Reference repository, Descriptor blob) throws IOException {
         var action = new Action("pull the blob", blob.digest(), repository);
-        var piece = new Piece(action, repository, blob.digest(), 0, blob.sizeBytes(), false);
+        var piece = new Piece(action, repository, blob.digest(), 0, blob.sizeBytes(), false, Piece.REPEATED);
         return new BlobStream(action, new BlobRange(puller, retries, piece), blob);
     }
 
@@ -138,12 +169,32 @@ public final class RegistryClient implements AutoCloseable {
      * @param length how many bytes, at least 1
      */
     public BlobRange range(Reference repository, Digest digest, long offset, long length) throws IOException {
+        return range(repository, digest, offset, length, Piece.REPEATED);
+    }
+
+    /**
+     * As {@link #range}, for a caller that repeats by itself: nothing is repeated here, and a passing failure is thrown at
+     * once. A registry that has asked to be left alone is not asked before that time has passed.
+     *
+     * @param way which of the endpoints that are well is asked first, round and round: another number is another mirror,
+     *     or the registry, where there is another; and always another connection than those in use
+     */
+    public BlobRange rangeOnce(Reference repository, Digest digest, long offset, long length, int way)
+            throws IOException {
+        if (way < 0) {
+            throw new IllegalArgumentException("a way is 0 or more, not " + way);
+        }
+        return range(repository, digest, offset, length, way);
+    }
+
+    private BlobRange range(Reference repository, Digest digest, long offset, long length, int way) throws IOException {
         if (offset < 0 || length <= 0 || offset > Long.MAX_VALUE - length) {
             throw new IllegalArgumentException(
                     "a range begins at 0 or later and has at least 1 byte, not " + length + " from " + offset);
         }
         var action = new Action("read bytes %d to %d of".formatted(offset, offset + length - 1), digest, repository);
-        return new BlobRange(puller, retries, new Piece(action, repository, digest, offset, offset + length, true));
+        return new BlobRange(
+                puller, retries, new Piece(action, repository, digest, offset, offset + length, true, way));
     }
 
     /** Begins to upload a blob whose size is not known. Holds at most one chunk in memory. */
@@ -202,6 +253,9 @@ public final class RegistryClient implements AutoCloseable {
     /** Breaks off calls under way and gives all connections back. */
     @Override
     public void close() {
-        transport.close();
+        if (owner) {
+            health.close();
+            transport.close();
+        }
     }
 }

@@ -33,7 +33,7 @@ import java.util.Set;
  * @param longestPause the most that is waited before a repetition; a registry that asks for more is not asked again
  * @param uploadChunkBytes how much of an upload of unknown size is held in memory and sent at once; a registry may
  *     demand more
- * @param mirrors registry host to the endpoints tried first, in order
+ * @param mirrors registry host, or {@link Mirrors#EVERY_HOST}, to the endpoints tried first
  * @param userAgent names us to registries
  */
 public record RegistrySettings(
@@ -47,15 +47,13 @@ public record RegistrySettings(
         Duration firstPause,
         Duration longestPause,
         int uploadChunkBytes,
-        Map<String, List<Mirror>> mirrors,
+        Map<String, Mirrors> mirrors,
         String userAgent) {
     /** @throws IllegalArgumentException if a duration is not positive, or a number out of range */
     public RegistrySettings {
         plainHttpHosts = Set.copyOf(plainHttpHosts);
         authorities = List.copyOf(authorities);
-        var copy = new HashMap<String, List<Mirror>>();
-        mirrors.forEach((host, endpoints) -> copy.put(host, List.copyOf(endpoints)));
-        mirrors = Map.copyOf(copy);
+        mirrors = Map.copyOf(mirrors);
         for (var duration :
                 List.of(connectTimeout, readTimeout, callTimeout, commitTimeout, firstPause, longestPause)) {
             require(duration.isPositive(), "every duration must be positive, one is " + duration);
@@ -225,8 +223,13 @@ public record RegistrySettings(
 
     /** Tries these endpoints, and no others, before the registry of this host. */
     public RegistrySettings withMirrors(String registryHost, List<Mirror> endpoints) {
+        return withMirrors(registryHost, new Mirrors(endpoints, true));
+    }
+
+    /** Reads what is on this host by way of these mirrors. */
+    public RegistrySettings withMirrors(String registryHost, Mirrors wanted) {
         var more = new HashMap<>(mirrors);
-        more.put(registryHost, List.copyOf(endpoints));
+        more.put(registryHost, wanted);
         return new RegistrySettings(
                 plainHttpHosts,
                 authorities,
@@ -256,6 +259,12 @@ public record RegistrySettings(
                 uploadChunkBytes,
                 mirrors,
                 agent);
+    }
+
+    /** The mirrors of a registry. */
+    Mirrors mirrorsOf(String registryHost) {
+        var own = mirrors.get(registryHost);
+        return own == null ? mirrors.getOrDefault(Mirrors.EVERY_HOST, Mirrors.NONE) : own;
     }
 
     private static void require(boolean condition, String message) {

@@ -190,6 +190,36 @@ class BlobPullTest {
     }
 
     @Test
+    void leavesARegistryAloneForAsLongAsItAsks() throws Exception {
+        registry.fail(1, "GET", "/blobs/", 429, "Retry-After", "60");
+        assertThatThrownBy(() -> client.rangeOnce(repository, blob.digest(), 0, 10, 0))
+                .isInstanceOf(RegistryException.RateLimited.class);
+        clock.pass(Duration.ofSeconds(50));
+        assertThatThrownBy(
+                        () -> client.as(CredentialSource.anonymous()).rangeOnce(repository, blob.digest(), 20, 10, 0))
+                .isInstanceOfSatisfying(
+                        RegistryException.RateLimited.class,
+                        e -> assertThat(e.retryAfter()).contains(Duration.ofSeconds(10)));
+        assertThat(registry.requests("GET", "/blobs/")).hasSize(1);
+        clock.pass(Duration.ofSeconds(10));
+        try (var range = client.rangeOnce(repository, blob.digest(), 0, 10, 0)) {
+            assertThat(range.readAllBytes()).hasSize(10);
+        }
+    }
+
+    @Test
+    void repeatsNothingThatIsToBeTriedOnce() throws Exception {
+        registry.fail(1, "GET", "/blobs/", 503);
+        assertThatThrownBy(() -> client.rangeOnce(repository, blob.digest(), 0, 10, 0))
+                .isInstanceOf(RegistryException.Unavailable.class);
+        registry.cutBody(1, "GET", "/blobs/", 5);
+        try (var range = client.rangeOnce(repository, blob.digest(), 0, 10, 0)) {
+            assertThatThrownBy(range::readAllBytes).isInstanceOf(RegistryException.Unavailable.class);
+        }
+        assertThat(registry.requests("GET", "/blobs/")).hasSize(2);
+    }
+
+    @Test
     void followsARedirectWithoutTheCredential() throws Exception {
         registry.wantsTokens("me", "pw").redirectsBlobs();
         try (var known = new RegistryClient(

@@ -2,6 +2,7 @@ package dev.thaw.oci;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import java.net.URI;
 import java.time.Duration;
@@ -38,8 +39,12 @@ class MirrorTest {
 
     private RegistryClient client(boolean resolvesTags) {
         var endpoint = new Mirror(URI.create("http://" + mirror.host()), Map.of("X-Mirror", "yes"), resolvesTags);
+        return client(new Mirrors(List.of(endpoint), true));
+    }
+
+    private RegistryClient client(Mirrors mirrors) {
         return new RegistryClient(
-                origin.settings().withMirrors(origin.host(), List.of(endpoint)),
+                origin.settings().withMirrors(origin.host(), mirrors),
                 (host, path) -> host.equals(origin.host())
                         ? Optional.of(new Credential.Basic("me", "origin-password"))
                         : Optional.empty(),
@@ -95,17 +100,100 @@ class MirrorTest {
     }
 
     @Test
-    void restsAfterAFailureAndComesBack() throws Exception {
+    void restsAfterAFailureAndComesBackOnceItIsWell() throws Exception {
         mirror.addBlob("team/app", CONTENT);
-        mirror.fail(1, "GET", "", 503);
+        mirror.fail(2, "GET", "", 503);
         pull();
         pull();
         assertThat(mirror.requests()).hasSize(1);
-        clock.pass(Duration.ofSeconds(6));
-        origin.forgetRequests();
+
+        clock.pass(Duration.ofSeconds(31));
         pull();
-        assertThat(mirror.requests()).hasSize(2);
+        await().until(() -> looks() == 1);
+        await().untilAsserted(() -> {
+            clock.pass(Duration.ofSeconds(31));
+            pull();
+            assertThat(looks()).isEqualTo(2);
+        });
+        await().untilAsserted(() -> {
+            origin.forgetRequests();
+            pull();
+            assertThat(origin.requests("GET", "/blobs/")).isEmpty();
+        });
+        assertThat(looks()).isEqualTo(2);
+        assertThat(mirror.requests())
+                .allSatisfy(seen -> assertThat(seen.header("X-Mirror")).isEqualTo("yes"));
+    }
+
+    private long looks() {
+        return mirror.requests().stream()
+                .filter(seen -> seen.path().equals("/v2/"))
+                .count();
+    }
+
+    @Test
+    void isLookedAtWhereItsHealthIsSaidToBe() throws Exception {
+        var health = new Mirror.Health("/healthz", Duration.ofSeconds(5));
+        var endpoint = new Mirror(URI.create("http://" + mirror.host()), Map.of(), false, health);
+        mirror.addBlob("team/app", CONTENT);
+        mirror.fail(1, "GET", "", 503);
+        try (var looking = client(new Mirrors(List.of(endpoint), true))) {
+            looking.blobBytes(repository, blob, CONTENT.length);
+            clock.pass(Duration.ofSeconds(6));
+            looking.blobBytes(repository, blob, CONTENT.length);
+            await().until(() -> !mirror.requests("GET", "/healthz").isEmpty());
+        }
+    }
+
+    @Test
+    void isAllThereIsWhereTheRegistryMustNotBeAsked() throws Exception {
+        var endpoint = new Mirror(URI.create("http://" + mirror.host()));
+        try (var closed = client(new Mirrors(List.of(endpoint), false))) {
+            assertThatThrownBy(() -> closed.blobBytes(repository, blob, CONTENT.length))
+                    .isInstanceOf(RegistryException.NotFound.class)
+                    .hasMessageContaining(mirror.host());
+            mirror.addBlob("team/app", CONTENT);
+            mirror.fail(1, "GET", "", 503);
+            assertThatThrownBy(() -> closed.rangeOnce(repository, blob.digest(), 0, 10, 1))
+                    .isInstanceOf(RegistryException.Unavailable.class);
+            assertThat(closed.blobBytes(repository, blob, CONTENT.length)).isEqualTo(CONTENT);
+            mirror.addManifest("team/app", "v1", index);
+            assertThat(closed.resolve(repository.withTag("v1"))).isEqualTo(index.digest());
+        }
         assertThat(origin.requests()).isEmpty();
+    }
+
+    @Test
+    void mayStandForEveryRegistry() throws Exception {
+        mirror.addBlob("team/app", CONTENT);
+        var endpoint = new Mirror(URI.create("http://" + mirror.host()));
+        try (var any = new RegistryClient(
+                origin.settings().withMirrors(Mirrors.EVERY_HOST, List.of(endpoint)), CredentialSource.anonymous())) {
+            assertThat(any.blobBytes(repository, blob, CONTENT.length)).isEqualTo(CONTENT);
+        }
+        assertThat(origin.requests()).isEmpty();
+    }
+
+    @Test
+    void isOneOfTheWaysThatARangeCanGo() throws Exception {
+        mirror.addBlob("team/app", CONTENT);
+        try (var first = client.rangeOnce(repository, blob.digest(), 5, 10, 0);
+                var second = client.rangeOnce(repository, blob.digest(), 5, 10, 1);
+                var third = client.rangeOnce(repository, blob.digest(), 5, 10, 2)) {
+            assertThat(List.of(first.isFromMirror(), second.isFromMirror(), third.isFromMirror()))
+                    .containsExactly(true, false, true);
+            assertThat(second.readAllBytes()).isEqualTo(first.readAllBytes());
+        }
+    }
+
+    @Test
+    void isKnownToBeAwayByAllWhoShareConnections() throws Exception {
+        mirror.addBlob("team/app", CONTENT);
+        mirror.fail(1, "GET", "", 503);
+        var other = client.as(CredentialSource.anonymous());
+        pull();
+        other.blobBytes(repository, blob, CONTENT.length);
+        assertThat(mirror.requests()).hasSize(1);
     }
 
     @Test

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -36,7 +37,7 @@ public record AgentSettings(
         List<Mirror> mirrors,
         List<Registry> registries,
         Optional<NodeServiceAddress> nodeService,
-        Credentials credentials,
+        List<CredentialsFrom> credentials,
         List<String> images) {
 
     /** Which kind of mount serves images; {@code Auto} takes the first that works here. */
@@ -78,8 +79,9 @@ public record AgentSettings(
     /**
      * @param highWatermark share of {@code maxSize} at which chunks are evicted
      * @param lowWatermark share down to which they are
+     * @param minFree what is left free of the file system
      */
-    public record Cache(Path path, ByteSize maxSize, double highWatermark, double lowWatermark) {}
+    public record Cache(Path path, ByteSize maxSize, double highWatermark, double lowWatermark, ByteSize minFree) {}
 
     public record Fetch(
             int parallelism,
@@ -90,7 +92,18 @@ public record AgentSettings(
             OnFailure onFailure,
             Optional<ByteSize> bandwidth) {}
 
-    public record Mirror(String host, List<String> endpoints) {}
+    /**
+     * @param host of the registry, or {@code *} for every one
+     * @param fallback whether the registry itself is asked when no endpoint delivers
+     */
+    public record Mirror(String host, List<Endpoint> endpoints, boolean fallback) {}
+
+    /**
+     * @param headers sent with each request to it
+     * @param healthPath answers below 500 while the endpoint is well
+     * @param healthInterval how long an endpoint that failed is left alone before it is looked at
+     */
+    public record Endpoint(String url, Map<String, String> headers, String healthPath, Span healthInterval) {}
 
     /**
      * @param caFile certificates to trust beside the system's, as a file
@@ -104,7 +117,22 @@ public record AgentSettings(
      */
     public record NodeServiceAddress(String address, Optional<String> serverName, Path caFile, Path tokenFile) {}
 
-    public record Credentials(Optional<Path> dockerConfig) {}
+    /** Where credentials come from. */
+    public sealed interface CredentialsFrom {
+        /** The pull secrets of the LazyImage, by way of the operator. */
+        record LazyImageSecrets() implements CredentialsFrom {}
+
+        /**
+         * Kubelet's credential provider plugins on the node.
+         *
+         * @param config kubelet's {@code --image-credential-provider-config}
+         * @param binDir kubelet's {@code --image-credential-provider-bin-dir}
+         */
+        record CredentialProvider(Path config, Path binDir) implements CredentialsFrom {}
+
+        /** A docker {@code config.json}. */
+        record DockerConfig(Path path) implements CredentialsFrom {}
+    }
 
     /** Settings as they are when the file says nothing. */
     public static AgentSettings defaults() {
@@ -118,14 +146,16 @@ public record AgentSettings(
      *     names the key
      */
     public static AgentSettings load(Path file) throws IOException {
-        return parse(Files.readAllBytes(file), file.toString());
+        return parse(Files.readString(file), file.toString(), System.getenv());
     }
 
-    static AgentSettings parse(byte[] yaml, String name) throws IOException {
+    static AgentSettings parse(String yaml, String name, Map<String, String> environment) throws IOException {
         try {
             var tree = MAPPER.readTree(yaml);
             boolean empty = tree == null || tree.isMissingNode() || tree.isNull();
-            return (empty ? new FileForm() : MAPPER.treeToValue(tree, FileForm.class)).settings();
+            return (empty ? new FileForm() : MAPPER.treeToValue(tree, FileForm.class))
+                    .settings()
+                    .onThisNode(environment);
         } catch (JsonMappingException e) {
             throw new IOException("%s: %s: %s".formatted(name, keyOf(e), e.getOriginalMessage()), e);
         } catch (JacksonException e) {
@@ -133,6 +163,48 @@ public record AgentSettings(
         } catch (IllegalArgumentException e) {
             throw new IOException("%s: %s".formatted(name, e.getMessage()), e);
         }
+    }
+
+    /** {@code $(NODE_IP)} in an endpoint is the node's own address: one file serves many nodes. */
+    private static Endpoint onThisNode(Endpoint endpoint, Map<String, String> environment) {
+        if (!endpoint.url().contains(NODE_ADDRESS)) {
+            return endpoint;
+        }
+        var address = environment.get("NODE_IP");
+        if (address == null || address.isBlank()) {
+            throw new IllegalArgumentException(
+                    NODE_ADDRESS + " is used, and the environment variable NODE_IP does not say what it is");
+        }
+        var written = address.indexOf(':') >= 0 ? "[" + address + "]" : address;
+        return new Endpoint(
+                endpoint.url().replace(NODE_ADDRESS, written),
+                endpoint.headers(),
+                endpoint.healthPath(),
+                endpoint.healthInterval());
+    }
+
+    private AgentSettings onThisNode(Map<String, String> environment) {
+        return new AgentSettings(
+                root,
+                socket,
+                holder,
+                http,
+                driver,
+                containerd,
+                cache,
+                fetch,
+                mirrors.stream()
+                        .map(mirror -> new Mirror(
+                                mirror.host(),
+                                mirror.endpoints().stream()
+                                        .map(endpoint -> onThisNode(endpoint, environment))
+                                        .toList(),
+                                mirror.fallback()))
+                        .toList(),
+                registries,
+                nodeService,
+                credentials,
+                images);
     }
 
     private static String keyOf(JsonMappingException e) {
@@ -144,6 +216,8 @@ public record AgentSettings(
         }
         return key.isEmpty() ? "the file" : "key " + key;
     }
+
+    private static final String NODE_ADDRESS = "$(NODE_IP)";
 
     private static final ObjectMapper MAPPER = YAMLMapper.builder()
             .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
@@ -165,7 +239,7 @@ public record AgentSettings(
             @Nullable List<MirrorForm> mirrors,
             @Nullable List<RegistryForm> registries,
             @Nullable NodeServiceForm nodeService,
-            @Nullable CredentialsForm credentials,
+            @Nullable List<CredentialsForm> credentials,
             @Nullable List<String> images) {
 
         FileForm() {
@@ -182,7 +256,7 @@ public record AgentSettings(
                     or(driver, Driver.Auto),
                     or(containerd, new ContainerdForm(null, null, null, null, null))
                             .settings(),
-                    or(cache, new CacheForm(null, null, null, null)).settings(home),
+                    or(cache, new CacheForm(null, null, null, null, null)).settings(home),
                     or(fetch, new FetchForm(null, null, null, null, null, null, null))
                             .settings(),
                     or(mirrors, List.<MirrorForm>of()).stream()
@@ -192,7 +266,9 @@ public record AgentSettings(
                             .map(RegistryForm::settings)
                             .toList(),
                     Optional.ofNullable(nodeService).map(NodeServiceForm::settings),
-                    new Credentials(Optional.ofNullable(credentials).flatMap(c -> optionalPath(c.dockerConfig))),
+                    or(credentials, List.of(CredentialsForm.DEFAULT)).stream()
+                            .map(CredentialsForm::settings)
+                            .toList(),
                     List.copyOf(or(images, List.of())));
         }
     }
@@ -226,13 +302,18 @@ public record AgentSettings(
             @Nullable String path,
             @Nullable String maxSize,
             @Nullable Double highWatermark,
-            @Nullable Double lowWatermark) {
+            @Nullable Double lowWatermark,
+            @Nullable String minFree) {
         Cache settings(Path root) {
             double high = or(highWatermark, 0.9);
             double low = or(lowWatermark, 0.8);
             require(0 < low && low < high && high <= 1, "cache", "needs 0 < lowWatermark < highWatermark <= 1");
             return new Cache(
-                    optionalPath(path).orElse(root.resolve("cache")), ByteSize.parse(or(maxSize, "50Gi")), high, low);
+                    optionalPath(path).orElse(root.resolve("cache")),
+                    ByteSize.parse(or(maxSize, "50Gi")),
+                    high,
+                    low,
+                    ByteSize.parse(or(minFree, "2Gi")));
         }
     }
 
@@ -246,7 +327,7 @@ public record AgentSettings(
             @Nullable String bandwidth) {
         Fetch settings() {
             int width = or(parallelism, 16);
-            require(width >= 1 && width <= 256, "fetch.parallelism", "is not within 1 and 256: " + width);
+            require(width >= 1 && width <= 512, "fetch.parallelism", "is not within 1 and 512: " + width);
             int tries = or(retries, 5);
             require(tries >= 0 && tries <= 100, "fetch.retries", "is not within 0 and 100: " + tries);
             return new Fetch(
@@ -263,9 +344,30 @@ public record AgentSettings(
     }
 
     private record MirrorForm(
-            @Nullable String host, @Nullable List<String> endpoints) {
+            @Nullable String host,
+            @Nullable List<EndpointForm> endpoints,
+            @Nullable Boolean fallback) {
         Mirror settings() {
-            return new Mirror(given(host, "mirrors.host"), List.copyOf(or(endpoints, List.of())));
+            var places = or(endpoints, List.<EndpointForm>of()).stream()
+                    .map(EndpointForm::settings)
+                    .toList();
+            boolean back = or(fallback, true);
+            require(back || !places.isEmpty(), "mirrors.fallback", "is false, so the mirror needs an endpoint");
+            return new Mirror(given(host, "mirrors.host"), places, back);
+        }
+    }
+
+    private record EndpointForm(
+            @Nullable String url,
+            @Nullable Map<String, String> headers,
+            @Nullable String healthPath,
+            @Nullable String healthInterval) {
+        Endpoint settings() {
+            return new Endpoint(
+                    given(url, "mirrors.endpoints.url"),
+                    Map.copyOf(or(headers, Map.of())),
+                    or(healthPath, "/v2/"),
+                    Span.parse(or(healthInterval, "30s")));
         }
     }
 
@@ -297,7 +399,30 @@ public record AgentSettings(
         }
     }
 
-    private record CredentialsForm(@Nullable String dockerConfig) {}
+    private enum CredentialsType {
+        LazyImageSecrets,
+        CredentialProvider,
+        DockerConfig
+    }
+
+    private record CredentialsForm(
+            @Nullable CredentialsType type,
+            @Nullable String config,
+            @Nullable String binDir,
+            @Nullable String path) {
+        static final CredentialsForm DEFAULT = new CredentialsForm(CredentialsType.LazyImageSecrets, null, null, null);
+
+        CredentialsFrom settings() {
+            return switch (type) {
+                case LazyImageSecrets -> new CredentialsFrom.LazyImageSecrets();
+                case CredentialProvider ->
+                    new CredentialsFrom.CredentialProvider(
+                            Path.of(given(config, "credentials.config")), Path.of(given(binDir, "credentials.binDir")));
+                case DockerConfig -> new CredentialsFrom.DockerConfig(Path.of(given(path, "credentials.path")));
+                case null -> throw new IllegalArgumentException("key credentials.type is missing");
+            };
+        }
+    }
 
     private static <T> T or(@Nullable T given, T otherwise) {
         return Objects.requireNonNullElse(given, otherwise);

@@ -7,6 +7,8 @@ import dev.thaw.node.v1.NodeImage;
 import dev.thaw.node.v1.ReportNodeRequest;
 import io.grpc.StatusRuntimeException;
 import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
 
 /** What {@link NodeReporter} tells of this node, looked up anew each time. */
 public final class NodeState {
@@ -14,17 +16,28 @@ public final class NodeState {
     private final ImageStore images;
     private final MountDriver driver;
     private final Containerd containerd;
+    private final Supplier<List<String>> otherProblems;
 
-    /** @param version of the agent */
-    public NodeState(String version, ImageStore images, MountDriver driver, Containerd containerd) {
+    /**
+     * @param version of the agent
+     * @param otherProblems what whoever runs the node should know beside what the other parts tell, a sentence each
+     */
+    public NodeState(
+            String version,
+            ImageStore images,
+            MountDriver driver,
+            Containerd containerd,
+            Supplier<List<String>> otherProblems) {
         this.version = version;
         this.images = images;
         this.driver = driver;
         this.containerd = containerd;
+        this.otherProblems = otherProblems;
     }
 
     public ReportNodeRequest report() {
         var problems = new ArrayList<>(images.problems());
+        problems.addAll(otherProblems.get());
         var containerdVersion = "";
         try {
             containerdVersion = containerd.version();

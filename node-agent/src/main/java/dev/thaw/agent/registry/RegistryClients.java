@@ -6,6 +6,7 @@ import dev.thaw.agent.image.RegistryAccess;
 import dev.thaw.oci.CredentialSource;
 import dev.thaw.oci.Digest;
 import dev.thaw.oci.Mirror;
+import dev.thaw.oci.Mirrors;
 import dev.thaw.oci.RegistryClient;
 import dev.thaw.oci.RegistrySettings;
 import java.io.IOException;
@@ -16,9 +17,12 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 
-/** One client for each image: each has its own credentials, so that no token of one serves another. */
+/**
+ * One client for each image: each has its own credentials, so that no token of one serves another. They share connections,
+ * and what is known of mirrors and of registries that want to be left alone.
+ */
 public final class RegistryClients implements RegistryAccess, AutoCloseable {
-    private final RegistrySettings settings;
+    private final RegistryClient shared;
     private final Function<ImageEntry, List<CredentialSource>> credentials;
     private final Map<Digest, RegistryClient> clients = new ConcurrentHashMap<>();
 
@@ -28,18 +32,15 @@ public final class RegistryClients implements RegistryAccess, AutoCloseable {
      */
     public RegistryClients(AgentSettings settings, Function<ImageEntry, List<CredentialSource>> credentials)
             throws IOException {
-        this.settings = registrySettings(settings);
+        this.shared = new RegistryClient(registrySettings(settings), CredentialSource.anonymous());
         this.credentials = credentials;
     }
 
     @Override
     public RegistryClient client(ImageEntry image) {
         return clients.computeIfAbsent(image.artifact(), digest -> {
-            var sources = credentials.apply(image);
-            var reach = image.plainHttp()
-                    ? settings.withPlainHttp(image.repository().registry())
-                    : settings;
-            return new RegistryClient(reach, CredentialSource.firstOf(sources));
+            var own = CredentialSource.firstOf(credentials.apply(image));
+            return image.plainHttp() ? shared.as(own, image.repository().registry()) : shared.as(own);
         });
     }
 
@@ -65,9 +66,14 @@ public final class RegistryClients implements RegistryAccess, AutoCloseable {
         for (var mirror : settings.mirrors()) {
             var endpoints = new ArrayList<Mirror>();
             for (var endpoint : mirror.endpoints()) {
-                endpoints.add(new Mirror(URI.create(endpoint)));
+                endpoints.add(new Mirror(
+                        URI.create(endpoint.url()),
+                        endpoint.headers(),
+                        false,
+                        new Mirror.Health(
+                                endpoint.healthPath(), endpoint.healthInterval().duration())));
             }
-            result = result.withMirrors(mirror.host(), endpoints);
+            result = result.withMirrors(mirror.host(), new Mirrors(endpoints, mirror.fallback()));
         }
         return result;
     }
@@ -83,6 +89,6 @@ public final class RegistryClients implements RegistryAccess, AutoCloseable {
 
     @Override
     public void close() {
-        clients.values().forEach(RegistryClient::close);
+        shared.close();
     }
 }

@@ -1,12 +1,13 @@
 package dev.thaw.agent.config;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.thaw.agent.config.AgentSettings.CredentialsFrom;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -31,12 +32,15 @@ class AgentSettingsTest {
                 http: {address: 127.0.0.1, port: 9999}
                 driver: Fuse
                 containerd: {socket: /run/c.sock, configPath: /etc/c.toml, install: Edit, restart: Signal, runtimeHandlers: [runc, nvidia]}
-                cache: {path: /srv/cache, maxSize: 20Gi, highWatermark: 0.7, lowWatermark: 0.5}
+                cache: {path: /srv/cache, maxSize: 20Gi, highWatermark: 0.7, lowWatermark: 0.5, minFree: 1Gi}
                 fetch: {parallelism: 4, rangeSize: 2Mi, timeout: 3s, retries: 2, readTimeout: 1m30s, onFailure: Error, bandwidth: 100Mi}
-                mirrors: [{host: docker.io, endpoints: ["https://mirror.example"]}]
+                mirrors: [{host: "*", fallback: false, endpoints: [{url: "http://$(NODE_IP):4001", headers: {X-Key: v}, healthPath: /healthz, healthInterval: 5s}]}]
                 registries: [{host: "registry.example:5000", plainHttp: true, caFile: /etc/ca.crt}]
                 nodeService: {address: "10.0.0.1:9444", serverName: thaw-node.thaw-system.svc, caFile: /ca, tokenFile: /token}
-                credentials: {dockerConfig: /etc/thaw/docker.json}
+                credentials:
+                  - {type: CredentialProvider, config: /etc/kubernetes/credentials.yaml, binDir: /opt/plugins}
+                  - {type: LazyImageSecrets}
+                  - {type: DockerConfig, path: /etc/thaw/docker.json}
                 images: ["registry.example/app:1-thaw"]
                 """);
         assertThat(settings.root()).isEqualTo(Path.of("/srv/thaw"));
@@ -47,7 +51,33 @@ class AgentSettingsTest {
         assertThat(settings.fetch().bandwidth()).contains(new ByteSize(100 << 20));
         assertThat(settings.registries().getFirst().plainHttp()).isTrue();
         assertThat(settings.nodeService().orElseThrow().serverName()).contains("thaw-node.thaw-system.svc");
-        assertThat(settings.credentials().dockerConfig()).contains(Path.of("/etc/thaw/docker.json"));
+        assertThat(settings.credentials())
+                .containsExactly(
+                        new CredentialsFrom.CredentialProvider(
+                                Path.of("/etc/kubernetes/credentials.yaml"), Path.of("/opt/plugins")),
+                        new CredentialsFrom.LazyImageSecrets(),
+                        new CredentialsFrom.DockerConfig(Path.of("/etc/thaw/docker.json")));
+        assertThat(settings.cache().minFree().bytes()).isEqualTo(1L << 30);
+        assertThat(settings.mirrors().getFirst().fallback()).isFalse();
+        var endpoint = settings.mirrors().getFirst().endpoints().getFirst();
+        assertThat(endpoint.url()).isEqualTo("http://192.0.2.7:4001");
+        assertThat(endpoint.headers()).containsExactly(Map.entry("X-Key", "v"));
+        assertThat(endpoint.healthInterval().duration()).isEqualTo(Duration.ofSeconds(5));
+    }
+
+    @Test
+    void aNodesOwnAddressIsThatOfTheNode() throws IOException {
+        var yaml = "mirrors: [{host: docker.io, endpoints: [{url: \"http://$(NODE_IP):4001\"}]}]";
+        assertThat(AgentSettings.parse(yaml, "agent.yaml", Map.of("NODE_IP", "2001:db8::7"))
+                        .mirrors()
+                        .getFirst()
+                        .endpoints()
+                        .getFirst()
+                        .url())
+                .isEqualTo("http://[2001:db8::7]:4001");
+        assertThatThrownBy(() -> AgentSettings.parse(yaml, "agent.yaml", Map.of()))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("NODE_IP");
     }
 
     @ParameterizedTest
@@ -60,6 +90,10 @@ class AgentSettingsTest {
                     fetch: {timeout: soon}                           | 'soon' is not a duration
                     fetch: {parallelism: 0}                          | fetch.parallelism
                     mirrors: [{endpoints: []}]                       | mirrors.host
+                    mirrors: [{host: a, fallback: false}]            | mirrors.fallback
+                    mirrors: [{host: a, endpoints: [{}]}]            | mirrors.endpoints.url
+                    credentials: [{}]                                | credentials.type
+                    credentials: [{type: DockerConfig}]              | credentials.path
                     nodeService: {}                                  | nodeService.address
                     """)
     void namesTheKeyThatIsWrong(String yaml, String message) {
@@ -79,6 +113,6 @@ class AgentSettingsTest {
     }
 
     private static AgentSettings parse(String yaml) throws IOException {
-        return AgentSettings.parse(yaml.getBytes(UTF_8), "agent.yaml");
+        return AgentSettings.parse(yaml, "agent.yaml", Map.of("NODE_IP", "192.0.2.7"));
     }
 }

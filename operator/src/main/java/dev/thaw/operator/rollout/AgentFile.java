@@ -1,16 +1,15 @@
 package dev.thaw.operator.rollout;
 
-import dev.thaw.crds.CredentialType;
 import dev.thaw.crds.Durations;
 import dev.thaw.crds.SnapshotterConfigSpec;
 import dev.thaw.operator.registry.RegistryEntry;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /** The agent's configuration file, {@code agent.yaml}, out of a spec. Keys that the agent does not know stop it. */
@@ -25,9 +24,6 @@ final class AgentFile {
     static final String AUTHORITIES = "ca/ca.crt";
     static final String SOCKETS = "/run/thaw";
     static final int HTTP_PORT = 9464;
-
-    /** The agent refuses more. */
-    private static final int MOST_PARALLEL = 256;
 
     private static final KubernetesSerialization YAML = new KubernetesSerialization();
 
@@ -52,17 +48,7 @@ final class AgentFile {
         file.put("containerd", containerd(spec.containerd()));
         file.put("cache", cache(spec.cache()));
         file.put("fetch", fetch(spec.fetch()));
-        file.put(
-                "mirrors",
-                spec.mirrors().stream()
-                        .map(mirror -> map(
-                                "host",
-                                mirror.host(),
-                                "endpoints",
-                                mirror.endpoints().stream()
-                                        .map(SnapshotterConfigSpec.Endpoint::url)
-                                        .toList()))
-                        .toList());
+        file.put("mirrors", spec.mirrors().stream().map(AgentFile::mirror).toList());
         file.put("registries", registries.stream().map(AgentFile::registry).toList());
         file.put(
                 "nodeService",
@@ -75,39 +61,45 @@ final class AgentFile {
                         FOLDER + "/" + AUTHORITIES,
                         "tokenFile",
                         TOKEN_FOLDER + "/" + TOKEN));
-        dockerConfig(spec).ifPresent(path -> file.put("credentials", map("dockerConfig", path)));
+        file.put(
+                "credentials",
+                spec.credentials().stream().map(AgentFile::credential).toList());
         return YAML.asYaml(file);
     }
 
-    /** The Docker configuration file on the node, if the spec names one. */
-    static Optional<String> dockerConfig(SnapshotterConfigSpec spec) {
+    /** The Docker configuration files on the node that the spec names. */
+    static List<String> dockerConfigs(SnapshotterConfigSpec spec) {
         return spec.credentials().stream()
-                .filter(credential -> credential.type() == CredentialType.DOCKER_CONFIG)
                 .flatMap(credential -> Optional.ofNullable(credential.dockerConfig()).stream())
                 .map(SnapshotterConfigSpec.DockerConfig::path)
-                .findFirst();
+                .toList();
     }
 
-    /** Sentences about what the spec asks for and agents of this version do not do. */
-    static List<String> unheeded(SnapshotterConfigSpec spec) {
-        var sentences = new ArrayList<String>();
-        if (spec.credentials().stream()
-                .anyMatch(credential -> credential.type() == CredentialType.CREDENTIAL_PROVIDER)) {
-            sentences.add("spec.credentials: agents of this version do not run kubelet credential providers;"
-                    + " use LazyImageSecrets or DockerConfig");
-        }
-        for (var mirror : spec.mirrors()) {
-            if (Boolean.FALSE.equals(mirror.fallback())) {
-                sentences.add("spec.mirrors: agents of this version always fall back to " + mirror.host()
-                        + " itself when no endpoint answers");
-            }
-            if (mirror.endpoints().stream()
-                    .anyMatch(endpoint -> !endpoint.headers().isEmpty())) {
-                sentences.add("spec.mirrors: agents of this version send no headers of their own to the endpoints of "
-                        + mirror.host());
-            }
-        }
-        return sentences;
+    private static Map<String, Object> mirror(SnapshotterConfigSpec.Mirror mirror) {
+        return map(
+                "host",
+                mirror.host(),
+                "fallback",
+                filled(mirror.fallback()),
+                "endpoints",
+                mirror.endpoints().stream()
+                        .map(endpoint -> map(
+                                "url", endpoint.url(),
+                                // sorted, so that the same spec gives the same text
+                                "headers", new TreeMap<>(endpoint.headers()),
+                                "healthPath", endpoint.healthPath(),
+                                "healthInterval", span(endpoint.healthInterval())))
+                        .toList());
+    }
+
+    private static Map<String, Object> credential(SnapshotterConfigSpec.Credential credential) {
+        var from = map("type", credential.type().word());
+        Optional.ofNullable(credential.credentialProvider()).ifPresent(provider -> {
+            from.put("config", provider.config());
+            from.put("binDir", provider.binDir());
+        });
+        Optional.ofNullable(credential.dockerConfig()).ifPresent(file -> from.put("path", file.path()));
+        return from;
     }
 
     private static Map<String, Object> containerd(SnapshotterConfigSpec.Containerd containerd) {
@@ -128,12 +120,14 @@ final class AgentFile {
                 "highWatermark",
                 filled(cache.highWatermark()) / 100.0,
                 "lowWatermark",
-                filled(cache.lowWatermark()) / 100.0);
+                filled(cache.lowWatermark()) / 100.0,
+                "minFree",
+                cache.minFree());
     }
 
     private static Map<String, Object> fetch(SnapshotterConfigSpec.Fetch fetch) {
         return map(
-                "parallelism", Math.min(filled(fetch.parallelism()), MOST_PARALLEL),
+                "parallelism", filled(fetch.parallelism()),
                 "rangeSize", fetch.rangeSize(),
                 "timeout", span(fetch.timeout()),
                 "retries", filled(fetch.retries()),

@@ -326,8 +326,10 @@ final class AgentShape {
             add("containerd", parent(spec.containerd().socket()), "Directory", HOST_TO_CONTAINER, false);
             add("containerd-config", parent(spec.containerd().configPath()), "DirectoryOrCreate", null, false);
             // follows the node, lest a folder full of pods' mounts keeps them busy
-            AgentFile.dockerConfig(spec)
-                    .ifPresent(path -> add("docker-config", parent(path), "", HOST_TO_CONTAINER, true));
+            int number = 0;
+            for (var path : AgentFile.dockerConfigs(spec)) {
+                add("docker-config-" + number++, parent(path), "", HOST_TO_CONTAINER, true);
+            }
             put(
                     new VolumeBuilder()
                             .withName("config")

@@ -204,7 +204,7 @@ public final class SnapshotterConfigReconciler implements Reconciler<Snapshotter
         var sets = context.getSecondaryResources(DaemonSet.class);
         var placement = Placement.of(config, configs);
         var classes = everything(RuntimeClass.class, context);
-        var unheeded = new ArrayList<>(AgentFile.unheeded(config.getSpec()));
+        var unheeded = new ArrayList<String>();
         classes.stream()
                 .filter(found -> !RuntimeClassShape.isOurs(found)
                         && RuntimeClassShape.names(config)

@@ -12,6 +12,7 @@ import dev.thaw.crds.SnapshotterConfigSpec;
 import dev.thaw.crds.SnapshotterConfigSpec.Cache;
 import dev.thaw.crds.SnapshotterConfigSpec.Containerd;
 import dev.thaw.crds.SnapshotterConfigSpec.Credential;
+import dev.thaw.crds.SnapshotterConfigSpec.CredentialProvider;
 import dev.thaw.crds.SnapshotterConfigSpec.DockerConfig;
 import dev.thaw.crds.SnapshotterConfigSpec.Endpoint;
 import dev.thaw.crds.SnapshotterConfigSpec.Fetch;
@@ -33,12 +34,22 @@ class AgentShapeTest {
     void writesTheAgentsFileWithTheKeysThatTheAgentReads() {
         var spec = SnapshotterConfigSpec.builder()
                 .driver(DriverChoice.FUSE)
-                .cache(new Cache("/data/thaw", "20Gi", 95, 50))
+                .cache(new Cache("/data/thaw", "20Gi", 95, 50, "3Gi"))
                 .fetch(new Fetch(8, "2Mi", "1.5s", 3, "1m30s", OnFailure.ERROR, "100Mi"))
                 .mirrors(List.of(new Mirror(
-                        "docker.io", List.of(new Endpoint("https://mirror.example", null, null, null)), null)))
-                .credentials(List.of(new Credential(
-                        CredentialType.DOCKER_CONFIG, null, new DockerConfig("/var/lib/kubelet/config.json"))))
+                        "docker.io",
+                        List.of(
+                                new Endpoint("https://mirror.example", null, null, null),
+                                new Endpoint("http://$(NODE_IP):4001", Map.of("X-Key", "value"), "/healthz", "1m")),
+                        false)))
+                .credentials(List.of(
+                        Credential.DEFAULT,
+                        new Credential(
+                                CredentialType.CREDENTIAL_PROVIDER,
+                                new CredentialProvider("/etc/kubernetes/providers.yaml", "/opt/plugins"),
+                                null),
+                        new Credential(
+                                CredentialType.DOCKER_CONFIG, null, new DockerConfig("/var/lib/kubelet/config.json"))))
                 .build();
 
         var map = shape(config("a", spec)).configuration();
@@ -57,7 +68,7 @@ class AgentShapeTest {
                           install: DropIn
                           restart: Systemd
                           runtimeHandlers: [runc]
-                        cache: {path: /data/thaw/cache, maxSize: 20Gi, highWatermark: 0.95, lowWatermark: 0.5}
+                        cache: {path: /data/thaw/cache, maxSize: 20Gi, highWatermark: 0.95, lowWatermark: 0.5, minFree: 3Gi}
                         fetch:
                           parallelism: 8
                           rangeSize: 2Mi
@@ -66,21 +77,29 @@ class AgentShapeTest {
                           readTimeout: 90000ms
                           onFailure: Error
                           bandwidth: "104857600"
-                        mirrors: [{host: docker.io, endpoints: ["https://mirror.example"]}]
+                        mirrors:
+                          - host: docker.io
+                            fallback: false
+                            endpoints:
+                              - {url: "https://mirror.example", headers: {}, healthPath: /v2/, healthInterval: 30000ms}
+                              - {url: "http://$(NODE_IP):4001", headers: {X-Key: value}, healthPath: /healthz, healthInterval: 60000ms}
                         registries: [{host: "registry.local:5000", plainHttp: true}]
                         nodeService:
                           address: 10.96.0.7:9444
                           serverName: thaw-node-service.thaw-system.svc
                           caFile: /etc/thaw/ca/ca.crt
                           tokenFile: /var/run/secrets/thaw/token
-                        credentials: {dockerConfig: /var/lib/kubelet/config.json}
+                        credentials:
+                          - {type: LazyImageSecrets}
+                          - {type: CredentialProvider, config: /etc/kubernetes/providers.yaml, binDir: /opt/plugins}
+                          - {type: DockerConfig, path: /var/lib/kubelet/config.json}
                         """, Map.class));
     }
 
     @Test
     void theAgentSeesItsNodeAtTheNodesOwnPaths() {
         var spec = SnapshotterConfigSpec.builder()
-                .cache(new Cache("/data/thaw", null, null, null))
+                .cache(new Cache("/data/thaw", null, null, null, null))
                 .containerd(new Containerd(
                         "/run/k3s/containerd/containerd.sock",
                         "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
