@@ -11,21 +11,39 @@ import java.time.Duration;
  * @param highWatermark share of {@code maxBytes} at which eviction begins
  * @param lowWatermark share of {@code maxBytes} at which it ends
  * @param syncInterval how often new chunks are made to survive a power failure; a chunk younger than that is fetched again
+ * @param minFreeBytes what is left free of the file system: below it chunks are evicted, and new ones not kept
  */
 public record CacheSettings(
-        Path directory, long maxBytes, double highWatermark, double lowWatermark, Duration syncInterval) {
+        Path directory,
+        long maxBytes,
+        double highWatermark,
+        double lowWatermark,
+        Duration syncInterval,
+        long minFreeBytes) {
     public CacheSettings {
-        if (maxBytes <= 0 || !(0 < lowWatermark && lowWatermark < highWatermark && highWatermark <= 1)) {
-            throw new IllegalArgumentException("a cache needs maxBytes > 0 and 0 < low < high <= 1 watermarks");
+        if (maxBytes <= 0
+                || minFreeBytes < 0
+                || !(0 < lowWatermark && lowWatermark < highWatermark && highWatermark <= 1)) {
+            throw new IllegalArgumentException(
+                    "a cache needs maxBytes > 0, minFreeBytes >= 0 and 0 < low < high <= 1 watermarks");
         }
     }
 
+    public CacheSettings(Path directory, long maxBytes, double highWatermark, double lowWatermark, long minFreeBytes) {
+        this(directory, maxBytes, highWatermark, lowWatermark, Duration.ofSeconds(2), minFreeBytes);
+    }
+
     public CacheSettings(Path directory, long maxBytes, double highWatermark, double lowWatermark) {
-        this(directory, maxBytes, highWatermark, lowWatermark, Duration.ofSeconds(2));
+        this(directory, maxBytes, highWatermark, lowWatermark, 0);
     }
 
     long highBytes() {
         return (long) (maxBytes * highWatermark);
+    }
+
+    /** So much more than the least is made free at once, lest each new chunk evicts another. */
+    long comfortableFreeBytes() {
+        return minFreeBytes + minFreeBytes / 10;
     }
 
     long lowBytes() {

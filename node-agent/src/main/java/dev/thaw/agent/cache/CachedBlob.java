@@ -8,8 +8,10 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.BitSet;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.StampedLock;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,9 +32,12 @@ public final class CachedBlob {
     private volatile ChunkLayout layout;
     private final Path dataFile;
     private final Path presenceFile;
+    private final Path recencyFile;
     private final PresenceFile presence;
     private final int data;
 
+    private final AtomicLong cachedBytes = new AtomicLong();
+    private volatile long totalBytes;
     private final ChunkSet present;
     private final ChunkSet trusted;
     private final int[] lastUse;
@@ -43,6 +48,8 @@ public final class CachedBlob {
 
     private final long[] durable;
     private volatile boolean dirty;
+    private volatile boolean usedSinceRemembered;
+    private int scrubbed;
     private volatile boolean closed;
 
     private CachedBlob(
@@ -52,33 +59,40 @@ public final class CachedBlob {
             ChunkLayout layout,
             Path dataFile,
             Path presenceFile,
+            Path recencyFile,
             PresenceFile presence,
             int data,
-            long[] found) {
+            long[] found)
+            throws IOException {
         this.store = store;
         this.id = id;
         this.sizeBytes = sizeBytes;
         this.layout = layout;
         this.dataFile = dataFile;
         this.presenceFile = presenceFile;
+        this.recencyFile = recencyFile;
         this.presence = presence;
         this.data = data;
         present = new ChunkSet(layout.count());
         present.addAll(found);
         trusted = new ChunkSet(layout.count());
         durable = found.clone();
-        lastUse = new int[layout.count()];
+        lastUse = RecencyFile.read(recencyFile, layout.count(), store.coarseNow());
+        totalBytes = footprint(layout, null);
+        cachedBytes.set(footprint(layout, present));
     }
 
     static CachedBlob open(DiskChunkStore store, Path directory, String id, long sizeBytes, ChunkLayout layout)
             throws IOException {
         var dataFile = directory.resolve(id + ".data");
         var presenceFile = directory.resolve(id + ".present");
+        var recencyFile = directory.resolve(id + ".recent");
         var found = Files.exists(dataFile) && Files.size(dataFile) == sizeBytes
                 ? PresenceFile.read(presenceFile, id, sizeBytes, layout.count())
                 : java.util.Optional.<long[]>empty();
         if (found.isEmpty()) {
             Files.deleteIfExists(presenceFile);
+            Files.deleteIfExists(recencyFile);
             Files.deleteIfExists(dataFile);
         }
         int data = Libc.open(dataFile, Libc.O_RDWR | Libc.O_CREAT);
@@ -91,7 +105,8 @@ public final class CachedBlob {
                 dropHoles(bits, layout, data, dataFile);
             }
             var presence = PresenceFile.open(presenceFile, id, sizeBytes, layout.count(), found.isPresent());
-            return new CachedBlob(store, id, sizeBytes, layout, dataFile, presenceFile, presence, data, bits);
+            return new CachedBlob(
+                    store, id, sizeBytes, layout, dataFile, presenceFile, recencyFile, presence, data, bits);
         } catch (IOException e) {
             Libc.close(data);
             throw e;
@@ -143,34 +158,40 @@ public final class CachedBlob {
                     "blob %s has %d chunks, not %d".formatted(id, layout.count(), wider.count()));
         }
         layout = wider;
+        totalBytes = footprint(wider, null);
     }
 
-    public boolean isPresent(int chunk) {
-        return present.contains(chunk);
-    }
-
-    private boolean isMissing(int chunk) {
-        return layout.length(chunk) > 0 && !present.contains(chunk);
-    }
-
-    /** Disk space of the chunks that are present. */
-    public long cachedBytes() {
+    private static long footprint(ChunkLayout layout, @Nullable ChunkSet counted) {
         long bytes = 0;
         for (int chunk = 0; chunk < layout.count(); chunk++) {
-            if (present.contains(chunk)) {
+            if (counted == null || counted.contains(chunk)) {
                 bytes += layout.footprint(chunk);
             }
         }
         return bytes;
     }
 
+    public boolean isPresent(int chunk) {
+        return present.contains(chunk);
+    }
+
+    /** Whether nothing of a range is missing. */
+    public boolean isPresent(int first, int last) {
+        return areAllPresent(first, last);
+    }
+
+    private boolean isMissing(int chunk) {
+        return !present.contains(chunk) && layout.length(chunk) > 0;
+    }
+
+    /** Disk space of the chunks that are present. */
+    public long cachedBytes() {
+        return cachedBytes.get();
+    }
+
     /** Disk space of all chunks. */
     public long totalBytes() {
-        long bytes = 0;
-        for (int chunk = 0; chunk < layout.count(); chunk++) {
-            bytes += layout.footprint(chunk);
-        }
-        return bytes;
+        return totalBytes;
     }
 
     /**
@@ -234,6 +255,34 @@ public final class CachedBlob {
         for (int chunk = first; chunk <= last; chunk++) {
             lastUse[chunk] = now;
         }
+        if (!usedSinceRemembered) {
+            usedSinceRemembered = true;
+        }
+    }
+
+    /** Puts on disk when chunks were read last. */
+    void rememberUse() throws IOException {
+        if (usedSinceRemembered && !closed) {
+            usedSinceRemembered = false;
+            RecencyFile.write(recencyFile, lastUse);
+        }
+    }
+
+    /**
+     * Compares chunks of an earlier life with their digests, before anybody reads them.
+     *
+     * @return bytes that were read for it; 0 when there are no more
+     */
+    long scrub(long mostBytes) throws IOException {
+        long bytes = 0;
+        while (scrubbed < layout.count() && bytes < mostBytes && !closed) {
+            int chunk = scrubbed++;
+            if (present.contains(chunk) && !trusted.contains(chunk)) {
+                bytes += layout.length(chunk);
+                isTrusted(chunk);
+            }
+        }
+        return bytes;
     }
 
     /** Chunks that this process wrote are trusted; those of an earlier life are read and compared once. */
@@ -276,10 +325,14 @@ public final class CachedBlob {
         if (content.byteSize() != layout.length(chunk) || !layout.isIntact(chunk, content)) {
             return Kept.CORRUPT;
         }
-        if (!store.admits(layout.footprint(chunk))) {
+        if (present.contains(chunk)) {
+            return Kept.ON_DISK;
+        }
+        if (!store.reserve(layout.footprint(chunk))) {
             store.metrics().uncached();
             return Kept.UNCACHED;
         }
+        boolean added = false;
         long stamp = lock.readLock();
         try {
             if (closed) {
@@ -291,8 +344,9 @@ public final class CachedBlob {
             Libc.pwrite(data, content, content.byteSize(), layout.offset(chunk), dataFile.toString());
             trusted.add(chunk);
             lastUse[chunk] = store.coarseNow();
-            if (present.add(chunk)) {
-                store.added(layout.footprint(chunk));
+            added = present.add(chunk);
+            if (added) {
+                cachedBytes.addAndGet(layout.footprint(chunk));
             }
             dirty = true;
             return Kept.ON_DISK;
@@ -304,6 +358,11 @@ public final class CachedBlob {
             return Kept.UNCACHED;
         } finally {
             lock.unlockRead(stamp);
+            if (added) {
+                store.added();
+            } else {
+                store.removed(layout.footprint(chunk));
+            }
         }
     }
 
@@ -332,6 +391,7 @@ public final class CachedBlob {
                 for (int chunk = 0; chunk < layout.count(); chunk++) {
                     boolean onDisk = (durable[chunk >>> 6] & (1L << (chunk & 63))) != 0;
                     if (!onDisk && present.remove(chunk)) {
+                        cachedBytes.addAndGet(-layout.footprint(chunk));
                         store.removed(layout.footprint(chunk));
                     }
                 }
@@ -363,6 +423,7 @@ public final class CachedBlob {
             } finally {
                 lock.unlockWrite(stamp);
             }
+            cachedBytes.addAndGet(-freed);
             store.removed(freed);
             for (int chunk : chunks) {
                 durable[chunk >>> 6] &= ~(1L << (chunk & 63));
@@ -398,6 +459,7 @@ public final class CachedBlob {
     void close(boolean discard) throws IOException {
         if (!discard) {
             persist();
+            rememberUse();
         }
         persisting.lock();
         try {
@@ -412,9 +474,10 @@ public final class CachedBlob {
             }
             presence.close();
             Libc.close(data);
-            store.removed(cachedBytes());
+            store.released(cachedBytes());
             if (discard) {
                 Files.deleteIfExists(presenceFile);
+                Files.deleteIfExists(recencyFile);
                 Files.deleteIfExists(dataFile);
             }
         } finally {

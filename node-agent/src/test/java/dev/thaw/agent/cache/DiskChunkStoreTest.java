@@ -18,6 +18,7 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -31,6 +32,9 @@ final class DiskChunkStoreTest {
 
     private final SimpleMeterRegistry meters = new SimpleMeterRegistry();
     private final FakeLayout layout = new FakeLayout(CHUNKS, 1);
+    /** What the disk is said to have free. */
+    private final AtomicLong free = new AtomicLong(1L << 40);
+
     private DiskChunkStore store;
 
     @AfterEach
@@ -41,7 +45,12 @@ final class DiskChunkStoreTest {
     }
 
     private CachedBlob open(long maxBytes) throws IOException {
-        store = new DiskChunkStore(new CacheSettings(directory, maxBytes, 0.9, 0.5, Duration.ofHours(1)), meters);
+        return open(maxBytes, 0);
+    }
+
+    private CachedBlob open(long maxBytes, long minFreeBytes) throws IOException {
+        store = new DiskChunkStore(
+                new CacheSettings(directory, maxBytes, 0.9, 0.5, Duration.ofHours(1), minFreeBytes), meters, free::get);
         return store.acquire(BLOB, layout.sizeBytes(), layout);
     }
 
@@ -230,12 +239,115 @@ final class DiskChunkStoreTest {
     void aFullCacheServesWithoutKeeping() throws IOException {
         var blob = open(3L * FakeLayout.CHUNK_BYTES);
         assertThat(blob.put(0, layout.segment(0))).isEqualTo(CachedBlob.Kept.ON_DISK);
-        assertThat(store.admits(3L * FakeLayout.CHUNK_BYTES)).isFalse();
+        assertThat(store.reserve(3L * FakeLayout.CHUNK_BYTES)).isFalse();
         var kept = CachedBlob.Kept.ON_DISK;
         for (int chunk = 1; chunk < CHUNKS && kept == CachedBlob.Kept.ON_DISK; chunk++) {
             kept = blob.put(chunk, layout.segment(chunk));
             assertThat(store.usedBytes()).isLessThanOrEqualTo(3L * FakeLayout.CHUNK_BYTES);
         }
+    }
+
+    @Test
+    void neverMoreThanItsBudgetHoweverManyPutAtOnce() throws Exception {
+        long most = 10L * FakeLayout.CHUNK_BYTES;
+        var blob = open(most);
+        var over = new AtomicBoolean();
+        try (var threads = Executors.newFixedThreadPool(8)) {
+            for (int chunk = 0; chunk < CHUNKS; chunk++) {
+                int next = chunk;
+                threads.submit(() -> {
+                    blob.put(next, layout.segment(next));
+                    if (store.usedBytes() > most) {
+                        over.set(true);
+                    }
+                    return next;
+                });
+            }
+        }
+        assertThat(over).isFalse();
+        assertThat(allocated(directory.resolve(BLOB + ".data"))).isLessThanOrEqualTo(most);
+        assertThat(blob.cachedBytes()).isLessThanOrEqualTo(most);
+    }
+
+    @Test
+    void aFloorOfFreeDiskIsKeptByShrinking() throws IOException {
+        long floor = 100L * FakeLayout.CHUNK_BYTES;
+        free.set(floor + 30L * FakeLayout.CHUNK_BYTES);
+        var blob = open(1L << 30, floor);
+        for (int chunk = 0; chunk < 20; chunk++) {
+            assertThat(blob.put(chunk, layout.segment(chunk))).isEqualTo(CachedBlob.Kept.ON_DISK);
+        }
+        assertThat(store.hasRoomFor(FakeLayout.CHUNK_BYTES)).isFalse();
+
+        // Somebody else fills the disk.
+        free.set(floor - 2L * FakeLayout.CHUNK_BYTES);
+        store.look();
+
+        assertThat(store.usedBytes()).isLessThanOrEqualTo(10L * FakeLayout.CHUNK_BYTES);
+        free.set(floor - 1);
+        store.look();
+        store.look();
+        assertThat(store.usedBytes()).isZero();
+        assertThat(store.isShortOfDisk()).isTrue();
+        assertThat(blob.put(99, layout.segment(99))).isEqualTo(CachedBlob.Kept.UNCACHED);
+        free.set(1L << 40);
+        store.look();
+        assertThat(store.isShortOfDisk()).isFalse();
+        assertThat(blob.put(99, layout.segment(99))).isEqualTo(CachedBlob.Kept.ON_DISK);
+    }
+
+    @Test
+    void whatWasReadLastIsKnownAfterARestart() throws IOException, InterruptedException {
+        var blob = open();
+        for (int chunk = 0; chunk < 20; chunk++) {
+            blob.put(chunk, layout.segment(chunk));
+        }
+        Thread.sleep(1100);
+        read(blob, 7L * FakeLayout.CHUNK_BYTES, 10);
+        store.close();
+        var again = open();
+
+        store.evictDownTo(layout.footprint(7));
+
+        assertThat(again.isPresent(7)).isTrue();
+        assertThat(store.usedBytes()).isEqualTo(layout.footprint(7));
+    }
+
+    @Test
+    void timesOfUseThatAreTornOrLieAreOfNoConsequence() throws IOException {
+        var blob = open();
+        blob.put(7, layout.segment(7));
+        read(blob, 7L * FakeLayout.CHUNK_BYTES, 10);
+        store.close();
+        var recent = directory.resolve(BLOB + ".recent");
+        assertThat(recent).hasSize(4L * CHUNKS);
+        var lies = new byte[4 * CHUNKS];
+        java.util.Arrays.fill(lies, (byte) 0x7f);
+        Files.write(recent, lies);
+        assertThat(open().lastUse(7)).isLessThanOrEqualTo(store.coarseNow());
+        store.close();
+        Files.write(recent, new byte[5]);
+        assertThat(open().isPresent(7)).isTrue();
+    }
+
+    @Test
+    void scrubbingFindsDamageBeforeAReaderDoes() throws IOException {
+        var blob = open();
+        for (int chunk = 0; chunk < 10; chunk++) {
+            blob.put(chunk, layout.segment(chunk));
+        }
+        store.close();
+        try (var channel = FileChannel.open(directory.resolve(BLOB + ".data"), StandardOpenOption.WRITE)) {
+            channel.write(ByteBuffer.wrap(new byte[] {1, 2, 3, 4}), 5L * FakeLayout.CHUNK_BYTES + 17);
+        }
+        var again = open();
+
+        assertThat(again.scrub(1)).isEqualTo(layout.length(0));
+        assertThat(again.isPresent(5)).isTrue();
+        assertThat(again.scrub(1L << 30)).isPositive();
+
+        assertThat(again.isPresent(5)).isFalse();
+        assertThat(again.scrub(1L << 30)).isZero();
     }
 
     @Test
