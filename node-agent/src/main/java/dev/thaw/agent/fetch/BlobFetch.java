@@ -14,6 +14,10 @@ import org.jspecify.annotations.Nullable;
 final class BlobFetch {
     /** Chunks with so few bytes between them are still fetched by one request. */
     private static final long LARGEST_GAP_BYTES = 64 << 10;
+    /** What is larger than this is asked for in parts, side by side. */
+    private static final long SMALLEST_PART_BYTES = 1 << 20;
+
+    private static final int MOST_PARTS = 4;
 
     private final ChunkFetcher fetcher;
     private final CachedBlob cached;
@@ -117,6 +121,7 @@ final class BlobFetch {
         var runs = new ArrayList<Run>();
         lock.lock();
         try {
+            long limit = reason == FetchReason.BACKGROUND ? fetcher.settings().rangeBytes() : partBytes(first, last);
             Run run = null;
             for (int chunk = first; chunk <= last; chunk++) {
                 if (chunks.length(chunk) == 0) {
@@ -131,7 +136,7 @@ final class BlobFetch {
                     continue;
                 }
                 var why = chunk <= lastWanted ? reason : FetchReason.AHEAD;
-                if (run == null || !canTake(run, chunk, why)) {
+                if (run == null || !canTake(run, chunk, why, limit)) {
                     run = new Run(this, fetcher, why, traffic);
                     runs.add(run);
                 }
@@ -153,13 +158,33 @@ final class BlobFetch {
         return asked;
     }
 
-    private boolean canTake(Run run, int chunk, FetchReason why) {
+    /**
+     * How much one request asks for when so much is wanted at once: one connection is often slower than the link. Places
+     * that are taken cannot help.
+     */
+    private long partBytes(int first, int last) {
+        int from = first;
+        int to = last;
+        while (from < to && chunks.length(from) == 0) {
+            from++;
+        }
+        while (from < to && chunks.length(to) == 0) {
+            to--;
+        }
+        long bytes = Math.max(1, chunks.storedOffset(to) + chunks.storedLength(to) - chunks.storedOffset(from));
+        int parts = (int) Math.clamp(
+                bytes / SMALLEST_PART_BYTES, 1, Math.clamp(fetcher.gate().free(), 1, MOST_PARTS));
+        return Math.ceilDiv(bytes, parts);
+    }
+
+    private boolean canTake(Run run, int chunk, FetchReason why, long limit) {
         long end = chunks.storedOffset(run.lastChunk()) + chunks.storedLength(run.lastChunk());
         long gap = chunks.storedOffset(chunk) - end;
         long length = chunks.storedOffset(chunk) + chunks.storedLength(chunk) - run.storedStart();
         return gap >= 0
                 && gap <= LARGEST_GAP_BYTES
                 && length <= fetcher.settings().rangeBytes()
+                && chunks.storedOffset(chunk) - run.storedStart() < limit
                 // What is wanted never hangs behind what is not; the reverse costs the reader nothing.
                 && why.compareTo(run.reason()) >= 0;
     }

@@ -19,6 +19,7 @@ public final class ChunkFetcher implements AutoCloseable {
     private final PriorityGate gate;
     private final FetchMetrics metrics;
     private final Bandwidth bandwidth;
+    private final Stragglers stragglers;
     private final ExecutorService runs = Executors.newVirtualThreadPerTaskExecutor();
     private final ReentrantLock lock = new ReentrantLock();
     private final Map<String, BlobFetch> blobs = new HashMap<>();
@@ -35,6 +36,7 @@ public final class ChunkFetcher implements AutoCloseable {
         gate = new PriorityGate(settings.parallelism());
         metrics = new FetchMetrics(registry, gate);
         bandwidth = new Bandwidth(settings.bandwidthBytesPerSecond(), time);
+        stragglers = new Stragglers(settings.leastPatience(), settings.mostPatience());
         lastDemandNanos = time.nanos();
     }
 
@@ -131,6 +133,10 @@ public final class ChunkFetcher implements AutoCloseable {
 
     FetchMetrics metrics() {
         return metrics;
+    }
+
+    Stragglers stragglers() {
+        return stragglers;
     }
 
     Bandwidth bandwidth() {

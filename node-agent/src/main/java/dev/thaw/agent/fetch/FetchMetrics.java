@@ -17,6 +17,8 @@ final class FetchMetrics {
     private final Timer waits;
     private final Counter failures;
     private final Counter corrupt;
+    private final Counter doubledInTime;
+    private final Counter doubledInVain;
 
     FetchMetrics(MeterRegistry registry, PriorityGate gate) {
         for (var reason : FetchReason.values()) {
@@ -47,6 +49,15 @@ final class FetchMetrics {
                 .register(registry);
         corrupt = Counter.builder("thaw.fetch.corrupt.chunks")
                 .description("Chunks that came with a wrong digest")
+                .register(registry);
+        doubledInTime = doubled(registry, "second");
+        doubledInVain = doubled(registry, "first");
+    }
+
+    private static Counter doubled(MeterRegistry registry, String winner) {
+        return Counter.builder("thaw.fetch.doubled")
+                .tag("winner", winner)
+                .description("Requests that were late and were made a second time on another way")
                 .register(registry);
     }
 
@@ -82,6 +93,11 @@ final class FetchMetrics {
 
     void corrupt() {
         corrupt.increment();
+    }
+
+    /** Of two requests for the same, one has delivered. */
+    void doubled(boolean secondWon) {
+        (secondWon ? doubledInTime : doubledInVain).increment();
     }
 
     private OfReason of(FetchReason reason) {

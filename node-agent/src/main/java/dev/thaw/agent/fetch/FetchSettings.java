@@ -12,6 +12,9 @@ import java.util.OptionalLong;
  * @param retries how often a request that nobody waits for is repeated
  * @param bandwidthBytesPerSecond limit for what nobody waits for yet; none when empty
  * @param quietPeriod how long no read must have missed before an image is filled that is to be filled after it is ready
+ * @param leastPatience a request that a read waits for may be silent for so long, however fast others are, before its bytes
+ *     are asked for on a second way
+ * @param mostPatience and for no longer than this, however slow others are
  */
 public record FetchSettings(
         int parallelism,
@@ -20,7 +23,9 @@ public record FetchSettings(
         OnFailure onFailure,
         int retries,
         OptionalLong bandwidthBytesPerSecond,
-        Duration quietPeriod) {
+        Duration quietPeriod,
+        Duration leastPatience,
+        Duration mostPatience) {
     public static final FetchSettings DEFAULT = new FetchSettings(
             16, 8 << 20, Duration.ofMinutes(5), OnFailure.BLOCK, 5, OptionalLong.empty(), Duration.ofSeconds(10));
 
@@ -28,5 +33,29 @@ public record FetchSettings(
         if (parallelism < 1 || rangeBytes < 1) {
             throw new IllegalArgumentException("fetching needs parallelism and rangeBytes of at least 1");
         }
+        if (!leastPatience.isPositive() || leastPatience.compareTo(mostPatience) > 0) {
+            throw new IllegalArgumentException("fetching needs 0 < leastPatience <= mostPatience");
+        }
+    }
+
+    /** With the usual patience. */
+    public FetchSettings(
+            int parallelism,
+            long rangeBytes,
+            Duration readTimeout,
+            OnFailure onFailure,
+            int retries,
+            OptionalLong bandwidthBytesPerSecond,
+            Duration quietPeriod) {
+        this(
+                parallelism,
+                rangeBytes,
+                readTimeout,
+                onFailure,
+                retries,
+                bandwidthBytesPerSecond,
+                quietPeriod,
+                Duration.ofMillis(50),
+                Duration.ofSeconds(2));
     }
 }

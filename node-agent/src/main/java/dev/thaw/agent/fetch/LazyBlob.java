@@ -98,7 +98,7 @@ public final class LazyBlob implements Device {
     private void follow(int first, int last) {
         var ahead = pattern.observe(first, last);
         int to = Math.min(ahead.to(), chunkCount() - 1);
-        if (!ahead.isEmpty() && ahead.from() <= to) {
+        if (!ahead.isEmpty() && ahead.from() <= to && !blob.cached().isPresent(ahead.from(), to)) {
             blob.request(ahead.from(), to, to, FetchReason.AHEAD, traffic);
         }
     }

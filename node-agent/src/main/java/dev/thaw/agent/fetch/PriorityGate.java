@@ -10,22 +10,28 @@ import java.util.concurrent.locks.ReentrantLock;
 /**
  * Lets a bounded number of requests run at a time. Who is more urgent goes first, and some places are kept for reads:
  * ahead and background together may take three quarters of them, background one quarter, so that a read never waits for a place behind large
- * downloads that nobody waits for.
+ * downloads that nobody waits for. What has failed before may take half of them, so that a registry that is down does not
+ * stop reads from others.
  */
 final class PriorityGate {
     private final ReentrantLock lock = new ReentrantLock();
     private final Map<FetchReason, Queue<Ticket>> waiting = new EnumMap<>(FetchReason.class);
+    private final Map<FetchReason, Queue<Ticket>> waitingAgain = new EnumMap<>(FetchReason.class);
     private final Map<FetchReason, Integer> running = new EnumMap<>(FetchReason.class);
     private final int places;
     private final int mostUnhurried;
     private final int mostBackground;
+    private final int mostAgain;
+    private int runningAgain;
 
     PriorityGate(int places) {
         this.places = places;
         mostUnhurried = Math.max(1, places * 3 / 4);
         mostBackground = Math.max(1, places / 4);
+        mostAgain = Math.max(1, places / 2);
         for (var reason : FetchReason.values()) {
             waiting.put(reason, new ArrayDeque<>());
+            waitingAgain.put(reason, new ArrayDeque<>());
         }
     }
 
@@ -34,6 +40,7 @@ final class PriorityGate {
         private final Condition admitted = lock.newCondition();
         private volatile FetchReason reason;
         private FetchReason admittedAs;
+        private boolean again;
         private boolean in;
 
         private Ticket(FetchReason reason) {
@@ -45,10 +52,12 @@ final class PriorityGate {
             return reason;
         }
 
-        void enter() throws InterruptedException {
+        /** @param again whether the last time ended badly */
+        void enter(boolean again) throws InterruptedException {
             lock.lock();
             try {
-                queue(reason).add(this);
+                this.again = again;
+                queue().add(this);
                 admitNext();
                 while (!in) {
                     admitted.await();
@@ -57,7 +66,7 @@ final class PriorityGate {
                 if (in) {
                     leaveLocked();
                 } else {
-                    queue(reason).remove(this);
+                    queue().remove(this);
                 }
                 throw e;
             } finally {
@@ -77,7 +86,12 @@ final class PriorityGate {
         private void leaveLocked() {
             in = false;
             running.merge(admittedAs, -1, Integer::sum);
+            runningAgain -= again ? 1 : 0;
             admitNext();
+        }
+
+        private Queue<Ticket> queue() {
+            return PriorityGate.queue(again ? waitingAgain : waiting, reason);
         }
 
         /** Somebody now waits for what was fetched without need. */
@@ -87,10 +101,10 @@ final class PriorityGate {
             }
             lock.lock();
             try {
-                boolean queued = queue(reason).remove(this);
+                boolean queued = queue().remove(this);
                 reason = FetchReason.DEMAND;
                 if (queued) {
-                    queue(reason).add(this);
+                    queue().add(this);
                     admitNext();
                 }
             } finally {
@@ -106,7 +120,7 @@ final class PriorityGate {
     int waiting(FetchReason reason) {
         lock.lock();
         try {
-            return queue(reason).size();
+            return queue(waiting, reason).size() + queue(waitingAgain, reason).size();
         } finally {
             lock.unlock();
         }
@@ -114,17 +128,60 @@ final class PriorityGate {
 
     private void admitNext() {
         for (var reason : FetchReason.values()) {
-            var queue = queue(reason);
+            var queue = queue(waiting, reason);
             while (!queue.isEmpty() && hasPlaceFor(reason)) {
-                var next = queue.remove();
-                next.in = true;
-                next.admittedAs = reason;
-                running.merge(reason, 1, Integer::sum);
-                next.admitted.signal();
+                admit(queue.remove(), reason);
             }
             if (!queue.isEmpty()) {
                 return;
             }
+            var again = queue(waitingAgain, reason);
+            while (!again.isEmpty() && runningAgain < mostAgain && hasPlaceFor(reason)) {
+                runningAgain++;
+                admit(again.remove(), reason);
+            }
+        }
+    }
+
+    private void admit(Ticket next, FetchReason reason) {
+        next.in = true;
+        next.admittedAs = reason;
+        running.merge(reason, 1, Integer::sum);
+        next.admitted.signal();
+    }
+
+    /** Takes a place for what is urgent, if one is free and nobody waits for it. Wants its {@link #leave}. */
+    boolean tryEnter() {
+        lock.lock();
+        try {
+            if (!queue(waiting, FetchReason.DEMAND).isEmpty() || !hasPlaceFor(FetchReason.DEMAND)) {
+                return false;
+            }
+            running.merge(FetchReason.DEMAND, 1, Integer::sum);
+            return true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Gives back the place that {@link #tryEnter} took. */
+    void leave() {
+        lock.lock();
+        try {
+            running.merge(FetchReason.DEMAND, -1, Integer::sum);
+            admitNext();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Places that nobody has. */
+    int free() {
+        lock.lock();
+        try {
+            return places - running(FetchReason.DEMAND) - running(FetchReason.AHEAD) - running(FetchReason.BACKGROUND);
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -144,8 +201,8 @@ final class PriorityGate {
         return running.getOrDefault(reason, 0);
     }
 
-    private Queue<Ticket> queue(FetchReason reason) {
-        var queue = waiting.get(reason);
+    private static Queue<Ticket> queue(Map<FetchReason, Queue<Ticket>> queues, FetchReason reason) {
+        var queue = queues.get(reason);
         if (queue == null) {
             throw new IllegalStateException("no queue for " + reason);
         }

@@ -1,36 +1,33 @@
 package dev.thaw.agent.fetch;
 
-import dev.thaw.agent.cache.CachedBlob;
-import dev.thaw.rafs.CorruptImageException;
-import java.io.EOFException;
 import java.io.IOException;
-import java.io.InputStream;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Neighbouring chunks of one blob, fetched by one request. Chunks land one by one as the response streams in. When the
- * response breaks off, the rest is asked for again, after a pause that grows.
+ * response breaks off, the rest is asked for again, after a pause that grows, or that the registry has asked for. When a
+ * response that a read waits for falls silent, a second one for the rest is begun on another way; who delivers first wins.
  */
 final class Run implements Runnable {
     private static final Logger LOG = LoggerFactory.getLogger(Run.class);
     private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
+    private static final Duration LONGEST_HOLD = Duration.ofSeconds(30);
     private static final Duration COMPLAINT_INTERVAL = Duration.ofMinutes(1);
-    private static final int TRANSFER_BYTES = 64 << 10;
 
     private final BlobFetch blob;
     private final ChunkFetcher fetcher;
     private final TrafficCount traffic;
     private final PriorityGate.Ticket ticket;
     private final List<Flight> flights = new ArrayList<>();
-    private int next;
 
     Run(BlobFetch blob, ChunkFetcher fetcher, FetchReason reason, TrafficCount traffic) {
         this.blob = blob;
@@ -66,6 +63,11 @@ final class Run implements Runnable {
         return blob.chunks().storedOffset(firstChunk());
     }
 
+    /** What has neither come nor failed. */
+    private List<Flight> missing() {
+        return flights.stream().filter(flight -> !flight.landed.isDone()).toList();
+    }
+
     @Override
     public void run() {
         try {
@@ -83,33 +85,35 @@ final class Run implements Runnable {
         long begun = fetcher.time().nanos();
         long complained = begun;
         int attempt = 0;
-        while (next < flights.size()) {
-            int before = next;
-            try {
-                attempt(attempt);
+        for (var missing = missing(); !missing.isEmpty(); ) {
+            var failure = attempt(attempt, missing);
+            var left = missing();
+            if (failure == null || left.isEmpty()) {
+                missing = left;
                 continue;
-            } catch (IOException e) {
-                attempt = next > before ? 1 : attempt + 1;
-                if (blob.isClosed()) {
-                    failRest(new ChunkUnavailable(this + ": the image was released"));
-                    return;
-                }
-                long now = fetcher.time().nanos();
-                if (mustGiveUp(attempt, now - begun)) {
-                    boolean unhurried = reason() != FetchReason.DEMAND;
-                    failRest(new ChunkUnavailable(this + " could not be fetched: " + e.getMessage(), e, unhurried));
-                    return;
-                }
-                if (now - complained >= COMPLAINT_INTERVAL.toNanos()) {
-                    complained = now;
-                    LOG.warn(
-                            "{} has been waited for since {} s: {}",
-                            this,
-                            (now - begun) / 1_000_000_000L,
-                            e.getMessage());
-                }
             }
-            fetcher.time().sleep(pause(attempt));
+            attempt = left.size() < missing.size() ? 1 : attempt + 1;
+            missing = left;
+            if (blob.isClosed()) {
+                failRest(new ChunkUnavailable(this + ": the image was released"));
+                return;
+            }
+            long now = fetcher.time().nanos();
+            if (mustGiveUp(attempt, now - begun)) {
+                boolean unhurried = reason() != FetchReason.DEMAND;
+                failRest(new ChunkUnavailable(
+                        this + " could not be fetched: " + failure.getMessage(), failure, unhurried));
+                return;
+            }
+            if (now - complained >= COMPLAINT_INTERVAL.toNanos()) {
+                complained = now;
+                LOG.warn(
+                        "{} has been waited for since {} s: {}",
+                        this,
+                        (now - begun) / 1_000_000_000L,
+                        failure.getMessage());
+            }
+            fetcher.time().sleep(pause(attempt, failure));
         }
     }
 
@@ -124,133 +128,101 @@ final class Run implements Runnable {
         };
     }
 
-    private static Duration pause(int attempt) {
-        var pause = FIRST_PAUSE.multipliedBy(1L << Math.min(attempt - 1, 10));
-        return pause.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : pause;
+    /**
+     * Grows with each failure. A registry that wants to be left alone is left alone by whoever asks it; here it only keeps
+     * what nobody waits for from giving up meanwhile.
+     */
+    private Duration pause(int attempt, IOException failure) {
+        var pause = shorter(FIRST_PAUSE.multipliedBy(1L << Math.min(attempt - 1, 10)), LONGEST_PAUSE);
+        return failure instanceof HeldBack held
+                        && reason() != FetchReason.DEMAND
+                        && held.pause().compareTo(pause) > 0
+                ? shorter(held.pause(), LONGEST_HOLD)
+                : pause;
     }
 
-    /** One request for all that is still missing. */
-    private void attempt(int attempt) throws IOException, InterruptedException {
-        ticket.enter();
-        var reason = reason();
-        long begun = System.nanoTime();
-        boolean succeeded = false;
+    private static Duration shorter(Duration one, Duration other) {
+        return one.compareTo(other) < 0 ? one : other;
+    }
+
+    /** One request for what is still missing, and a second one if it falls silent. @return why it failed, if it did */
+    private @Nullable IOException attempt(int attempt, List<Flight> missing) throws InterruptedException {
+        ticket.enter(attempt > 0);
         try {
-            stream(blob.origin(traffic, attempt), reason);
-            succeeded = true;
+            return race(attempt, missing);
         } finally {
             ticket.leave();
-            fetcher.metrics().request(reason, succeeded, System.nanoTime() - begun);
         }
     }
 
-    private void stream(BlobOrigin origin, FetchReason reason) throws IOException, InterruptedException {
-        var chunks = blob.chunks();
-        long position = chunks.storedOffset(flights.get(next).chunk);
-        long end = chunks.storedOffset(lastChunk()) + chunks.storedLength(lastChunk());
-        traffic.requested(reason);
-        try (var arena = Arena.ofConfined();
-                var response = origin.range(position, end - position)) {
-            var buffers = buffers(arena);
-            while (next < flights.size()) {
-                var flight = flights.get(next);
-                response.skipNBytes(chunks.storedOffset(flight.chunk) - position);
-                receive(response, buffers, flight);
-                position = chunks.storedOffset(flight.chunk) + chunks.storedLength(flight.chunk);
-                land(flight, buffers, reason, () -> origin.distrust(response));
-            }
-        }
-    }
-
-    /** Memory for one chunk at a time, as it is stored and as it is decoded. */
-    private record Buffers(MemorySegment stored, MemorySegment content) {}
-
-    private Buffers buffers(Arena arena) {
-        int stored = 0;
-        int content = 0;
-        for (var flight : flights.subList(next, flights.size())) {
-            stored = Math.max(stored, blob.chunks().storedLength(flight.chunk));
-            content = Math.max(content, blob.chunks().length(flight.chunk));
-        }
-        return new Buffers(arena.allocate(stored, 8), arena.allocate(content, 8));
-    }
-
-    private void receive(InputStream response, Buffers buffers, Flight flight)
-            throws IOException, InterruptedException {
-        int length = blob.chunks().storedLength(flight.chunk);
-        var transfer = new byte[Math.min(length, TRANSFER_BYTES)];
-        int received = 0;
-        while (received < length) {
-            int n = response.read(transfer, 0, Math.min(transfer.length, length - received));
-            if (n < 0) {
-                throw new EOFException("the response ended in chunk %d of blob %s, %d bytes early"
-                        .formatted(flight.chunk, blob.id(), length - received));
-            }
-            MemorySegment.copy(transfer, 0, buffers.stored, ValueLayout.JAVA_BYTE, received, n);
-            received += n;
-            traffic.fetched(flight.reason, n);
-            fetcher.metrics().bytes(flight.reason, n);
-            fetcher.bandwidth().spend(n, reason());
-        }
-    }
-
-    /** Hands over a chunk whose stored bytes are complete; where they are wrong, asks for them once more. */
-    private void land(Flight flight, Buffers buffers, FetchReason reason, Runnable distrust)
-            throws IOException, InterruptedException {
-        var landed = accept(flight.chunk, buffers);
-        if (landed == null) {
-            distrust.run();
-            fetcher.metrics().corrupt();
-            LOG.error(
-                    "chunk {} of blob {} came with a wrong digest; it is not served, and asked for once more",
-                    flight.chunk,
-                    blob.id());
-            landed = again(flight, buffers, reason);
-        }
-        next++;
-        if (landed == null) {
-            fetcher.metrics().corrupt();
-            LOG.error(
-                    "chunk {} of blob {} came with a wrong digest twice; reads of it fail. Is the blob damaged in its"
-                            + " registry, or a mirror before it?",
-                    flight.chunk,
-                    blob.id());
-            blob.failed(
-                    flight,
-                    new ChunkUnavailable(
-                            "chunk %d of blob %s is corrupt at its source".formatted(flight.chunk, blob.id())));
-        } else {
-            blob.landed(flight, landed);
-        }
-    }
-
-    private Flight.@org.jspecify.annotations.Nullable Landed again(Flight flight, Buffers buffers, FetchReason reason)
-            throws IOException, InterruptedException {
-        var chunks = blob.chunks();
-        int length = chunks.storedLength(flight.chunk);
-        traffic.requested(reason);
-        try (var response = blob.origin(traffic, 1).range(chunks.storedOffset(flight.chunk), length)) {
-            receive(response, buffers, flight);
-            return accept(flight.chunk, buffers);
-        }
-    }
-
-    /** Decodes, checks and keeps a chunk. Null when it is not what its digest says. */
-    private Flight.@org.jspecify.annotations.Nullable Landed accept(int chunk, Buffers buffers) throws IOException {
-        var chunks = blob.chunks();
-        var content = buffers.content.asSlice(0, chunks.length(chunk));
+    private @Nullable IOException race(int attempt, List<Flight> missing) throws InterruptedException {
+        var ended = new ArrayBlockingQueue<Response>(2);
+        var first = start(attempt, missing, ended);
+        Response second = null;
         try {
-            chunks.decode(chunk, buffers.stored.asSlice(0, chunks.storedLength(chunk)), content);
-            return switch (blob.cached().put(chunk, content)) {
-                case CachedBlob.Kept.ON_DISK -> Flight.Landed.ON_DISK;
-                case CachedBlob.Kept.UNCACHED ->
-                    new Flight.Landed(MemorySegment.ofArray(content.toArray(ValueLayout.JAVA_BYTE)));
-                case CachedBlob.Kept.CORRUPT -> null;
-            };
-        } catch (CorruptImageException e) {
-            LOG.error("chunk {} of blob {} cannot be decoded: {}", chunk, blob.id(), e.getMessage());
-            return null;
+            while (true) {
+                var end = await(first, second == null, ended);
+                if (end == null) {
+                    second = startSecond(attempt + 1, ended);
+                } else if (end.failure() == null) {
+                    if (second != null) {
+                        fetcher.metrics().doubled(end == second);
+                    }
+                    return null;
+                } else if (second == null || first.isEnded() && second.isEnded()) {
+                    return first.failure() == null ? end.failure() : first.failure();
+                }
+            }
+        } finally {
+            first.abandon();
+            if (second != null) {
+                second.abandon();
+            }
         }
+    }
+
+    /** The next response that ends; null when the first is a straggler that may be doubled. */
+    private @Nullable Response await(Response first, boolean mayDouble, BlockingQueue<Response> ended)
+            throws InterruptedException {
+        while (true) {
+            if (!mayDouble) {
+                return ended.take();
+            }
+            long patience = fetcher.stragglers().patienceNanos();
+            long silent = first.silentNanos();
+            var end = ended.poll(Math.max(1, patience - silent), TimeUnit.NANOSECONDS);
+            if (end != null) {
+                return end;
+            }
+            if (first.silentNanos() >= patience) {
+                if (reason() == FetchReason.DEMAND
+                        && fetcher.stragglers().mayDouble()
+                        && fetcher.gate().tryEnter()) {
+                    return null;
+                }
+                // Not now: looks again once as much time has passed.
+                end = ended.poll(patience, TimeUnit.NANOSECONDS);
+                if (end != null) {
+                    return end;
+                }
+            }
+        }
+    }
+
+    private Response startSecond(int way, BlockingQueue<Response> ended) throws InterruptedException {
+        LOG.debug("{} is late and is asked for on another way too", this);
+        var response = new Response(fetcher, blob, traffic, missing(), way, this::reason, end -> {
+            fetcher.gate().leave();
+            ended.add(end);
+        });
+        response.start();
+        return response;
+    }
+
+    private Response start(int way, List<Flight> missing, BlockingQueue<Response> ended) {
+        var response = new Response(fetcher, blob, traffic, missing, way, this::reason, ended::add);
+        response.start();
+        return response;
     }
 
     /** Nothing is fetched any more. */
@@ -259,8 +231,8 @@ final class Run implements Runnable {
     }
 
     private void failRest(ChunkUnavailable why) {
-        for (; next < flights.size(); next++) {
-            blob.failed(flights.get(next), why);
+        for (var flight : missing()) {
+            blob.failed(flight, why);
         }
     }
 

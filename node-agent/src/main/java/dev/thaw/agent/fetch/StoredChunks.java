@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 
 /** A blob's chunks as they are stored in the registry, and as they are once decoded. */
 public interface StoredChunks extends ChunkLayout {
+    /** Of a chunk that is known. */
     long storedOffset(int chunk);
 
     int storedLength(int chunk);

@@ -43,6 +43,7 @@ import org.slf4j.LoggerFactory;
 public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ImageStore.class);
     private static final Duration LONGEST_OPENING = Duration.ofMinutes(2);
+    private static final Duration UNLOAD_INTERVAL = Duration.ofSeconds(30);
     /** Every layer of an image asks; one failure answers for all of a pull. */
     private static final Duration FAILURE_HOLDS = Duration.ofSeconds(5);
 
@@ -89,11 +90,24 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
             throw new StorageFailed(cache.directory(), "the cache cannot be used: " + e.getMessage(), false, e);
         }
         fetcher = new ChunkFetcher(fetch, store, registry);
+        work.execute(this::unloadNowAndThen);
         claimed = claims(registry, "claimed");
         refused = claims(registry, "refused");
         Gauge.builder("thaw.images", open, Map::size)
                 .description("Lazy images on this node")
                 .register(registry);
+    }
+
+    /** Pages of mapped bootstraps count as ours for as long as nobody takes them; many large images would fill a small limit. */
+    private void unloadNowAndThen() {
+        try {
+            while (true) {
+                Thread.sleep(UNLOAD_INTERVAL);
+                open.keySet().forEach(artifact -> present(artifact).ifPresent(OpenImage::unload));
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private static Counter claims(MeterRegistry registry, String outcome) {
@@ -272,6 +286,11 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
         var problems = new ArrayList<String>();
         if (store.isDiskFull()) {
             problems.add("The disk of the chunk cache is full: lazy images are read without being cached.");
+        }
+        if (store.isShortOfDisk()) {
+            problems.add(("The file system of the chunk cache has less than %d MiB free: the cache shrinks, and what is"
+                            + " fetched is not kept.")
+                    .formatted(store.minFreeBytes() >> 20));
         }
         if (!driver.survivesRestart()) {
             problems.add(

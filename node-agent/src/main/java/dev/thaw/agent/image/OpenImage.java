@@ -4,6 +4,7 @@ import dev.thaw.agent.fetch.BackgroundFill;
 import dev.thaw.agent.fetch.BlobOrigin;
 import dev.thaw.agent.fetch.ChunkFetcher;
 import dev.thaw.agent.fetch.FetchReason;
+import dev.thaw.agent.fetch.HeldBack;
 import dev.thaw.agent.fetch.LazyBlob;
 import dev.thaw.agent.fetch.TrafficCount;
 import dev.thaw.agent.image.ImageTraffic.Flow;
@@ -11,6 +12,7 @@ import dev.thaw.agent.image.ImageTraffic.Traffic;
 import dev.thaw.agent.mount.MountableImage;
 import dev.thaw.oci.Digest;
 import dev.thaw.oci.RegistryClient;
+import dev.thaw.oci.RegistryException;
 import dev.thaw.rafs.BlobInfo;
 import dev.thaw.rafs.Bootstrap;
 import dev.thaw.rafs.ChunkDecoder;
@@ -60,7 +62,7 @@ final class OpenImage {
     static OpenImage open(
             StoredImage stored, ChunkFetcher fetcher, ChunkDecoder decoder, Supplier<RegistryClient> client)
             throws IOException, CorruptImageException {
-        var bootstrap = Bootstrap.open(stored.bootstrap());
+        var bootstrap = Bootstrap.map(stored.bootstrap());
         var traffic = new TrafficCount();
         var blobs = new ArrayList<LazyBlob>();
         try {
@@ -73,12 +75,12 @@ final class OpenImage {
                         origin(stored.entry(), blob, client),
                         traffic));
             }
+            bootstrap.unload();
             return new OpenImage(stored, fetcher, bootstrap, List.copyOf(blobs), traffic);
         } catch (IOException | CorruptImageException | RuntimeException e) {
             for (var blob : blobs) {
                 fetcher.release(blob, false);
             }
-            bootstrap.close();
             throw e;
         }
     }
@@ -87,8 +89,16 @@ final class OpenImage {
         var digest = new Digest("sha256", blob.id());
         return new BlobOrigin() {
             @Override
-            public InputStream range(long offset, long length) throws IOException {
-                return client.get().range(entry.repository(), digest, offset, length);
+            public InputStream range(long offset, long length, int way) throws IOException {
+                try {
+                    return client.get().rangeOnce(entry.repository(), digest, offset, length, way);
+                } catch (RegistryException e) {
+                    var pause = e.retryAfter();
+                    if (pause.isPresent()) {
+                        throw new HeldBack(pause.get(), e);
+                    }
+                    throw e;
+                }
             }
 
             @Override
@@ -274,7 +284,11 @@ final class OpenImage {
         for (var blob : blobs) {
             fetcher.release(blob, discard);
         }
-        bootstrap.close();
+    }
+
+    /** Lets go of memory that comes back by itself when it is needed. */
+    void unload() {
+        bootstrap.unload();
     }
 
     void delete() throws IOException {

@@ -145,9 +145,9 @@ public final class Libc {
         try {
             long done = 0;
             while (done < bytes) {
-                long n = result(
-                        (long) PREAD.invokeExact(state, descriptor, into.asSlice(done), bytes - done, offset + done),
-                        state);
+                // Nearly always the first call reads all; a view made for it would be the only garbage of a read.
+                var rest = done == 0 ? into : into.asSlice(done);
+                long n = result((long) PREAD.invokeExact(state, descriptor, rest, bytes - done, offset + done), state);
                 if (n == 0) {
                     break;
                 }

@@ -59,6 +59,17 @@ final class ChunkFetcherTest {
     }
 
     private LazyBlob open(OnFailure onFailure, int parallelism, long rangeBytes, long cacheBytes) throws Exception {
+        return open(blob, onFailure, parallelism, rangeBytes, cacheBytes, Duration.ofHours(1));
+    }
+
+    /** A fetcher to which every request is a straggler after so long. */
+    private LazyBlob openImpatiently(Duration patience) throws Exception {
+        return open(blob, OnFailure.ERROR, 4, 8L * CHUNK, 1L << 30, patience);
+    }
+
+    private LazyBlob open(
+            FakeBlob blob, OnFailure onFailure, int parallelism, long rangeBytes, long cacheBytes, Duration patience)
+            throws Exception {
         store = new DiskChunkStore(new CacheSettings(directory, cacheBytes, 0.9, 0.5), meters);
         fetcher = new ChunkFetcher(
                 new FetchSettings(
@@ -68,7 +79,9 @@ final class ChunkFetcherTest {
                         onFailure,
                         2,
                         OptionalLong.empty(),
-                        Duration.ofSeconds(5)),
+                        Duration.ofSeconds(5),
+                        patience,
+                        patience),
                 store,
                 meters,
                 time);
@@ -214,6 +227,89 @@ final class ChunkFetcherTest {
         assertThat(time.sleeps)
                 .containsExactly(
                         Duration.ofMillis(100), Duration.ofMillis(200), Duration.ofMillis(400), Duration.ofMillis(800));
+    }
+
+    @Test
+    void aLateRequestIsMadeASecondTimeOnAnotherWay() throws Exception {
+        blob.silentWays.add(0);
+        var lazy = openImpatiently(Duration.ofMillis(20));
+
+        assertThat(read(lazy, 10L * CHUNK, 2 * CHUNK)).isEqualTo(blob.device(10L * CHUNK, 2 * CHUNK));
+
+        assertThat(blob.requests).containsExactly(new Request(10, 11), new Request(10, 11));
+        assertThat(blob.ways).containsExactly(0, 1);
+        assertThat(doubled("second")).isEqualTo(1);
+        assertThat(store.usedBytes()).isEqualTo(blob.footprint(10) + blob.footprint(11));
+    }
+
+    @Test
+    void theFirstMayStillBeFirst() throws Exception {
+        blob.silentWays.addAll(List.of(0, 1));
+        var lazy = openImpatiently(Duration.ofMillis(20));
+        var reader = reading(() -> readChunk(lazy, 5));
+        await().until(() -> blob.requests.size() == 2);
+
+        blob.silent.release(2);
+
+        assertThat(reader.get()).isEqualTo(blob.device(5L * CHUNK, 100));
+        await().until(() -> doubled("first") + doubled("second") == 1);
+        assertThat(blob.requests).hasSize(2);
+    }
+
+    @Test
+    void aSecondRequestThatFailsDoesNotHarmTheFirst() throws Exception {
+        blob.silentWays.add(0);
+        blob.failures.set(1);
+        var lazy = openImpatiently(Duration.ofMillis(20));
+        var reader = reading(() -> readChunk(lazy, 5));
+        await().until(() -> blob.failures.get() == 0);
+
+        blob.silent.release();
+
+        assertThat(reader.get()).isEqualTo(blob.device(5L * CHUNK, 100));
+        assertThat(time.sleeps).isEmpty();
+    }
+
+    @Test
+    void whatNobodyWaitsForIsNotDoubled() throws Exception {
+        blob.silentWays.add(0);
+        var lazy = openImpatiently(Duration.ofMillis(5));
+        lazy.prefetch(5, 6);
+
+        await().during(Duration.ofMillis(200)).until(() -> blob.requests.size() == 1);
+
+        var reader = reading(() -> readChunk(lazy, 6));
+        assertThat(reader.get()).isEqualTo(blob.device(6L * CHUNK, 100));
+        assertThat(blob.ways).containsExactly(0, 1);
+    }
+
+    private double doubled(String winner) {
+        return meters.get("thaw.fetch.doubled").tag("winner", winner).counter().count();
+    }
+
+    @Test
+    void aLargeReadComesInPartsSideBySide() throws Exception {
+        var large = new FakeBlob(800, 5);
+        var lazy = open(large, OnFailure.ERROR, 16, 64L << 20, 1L << 30, Duration.ofHours(1));
+        large.gate = new Semaphore(0);
+        lazy.prefetch(0, 799);
+
+        await().until(() -> large.requests.size() == 4);
+
+        large.gate.release(1000);
+        await().until(() -> lazy.cachedBytes() == lazy.totalBytes());
+        assertThat(large.requests).hasSize(4);
+    }
+
+    @Test
+    void aPrefetchOutwaitsARegistryThatWantsToBeLeftAlone() throws Exception {
+        var lazy = open(OnFailure.ERROR);
+        blob.heldBack.set(2);
+
+        lazy.prefetch(5, 5);
+
+        await().until(() -> blob.requests.size() == 3);
+        assertThat(time.sleeps).containsExactly(Duration.ofSeconds(20), Duration.ofSeconds(20));
     }
 
     @Test

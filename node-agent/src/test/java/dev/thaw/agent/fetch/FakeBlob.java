@@ -6,7 +6,10 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -25,6 +28,14 @@ final class FakeBlob extends FakeLayout implements StoredChunks, BlobOrigin {
     final AtomicInteger cuts = new AtomicInteger();
 
     final AtomicInteger distrusted = new AtomicInteger();
+    /** The way of each request. */
+    final List<Integer> ways = new CopyOnWriteArrayList<>();
+    /** So many requests are told to come again in 20 s. */
+    final AtomicInteger heldBack = new AtomicInteger();
+    /** Requests on these ways wait for {@link #silent}. */
+    final Set<Integer> silentWays = ConcurrentHashMap.newKeySet();
+
+    final Semaphore silent = new Semaphore(0);
     /** A request waits for one of these. */
     volatile Semaphore gate = new Semaphore(1_000_000);
 
@@ -43,9 +54,16 @@ final class FakeBlob extends FakeLayout implements StoredChunks, BlobOrigin {
     }
 
     @Override
-    public InputStream range(long offset, long length) throws IOException {
+    public InputStream range(long offset, long length, int way) throws IOException {
         requests.add(new Request(at(offset), at(offset + length - 1)));
+        ways.add(way);
+        if (heldBack.getAndUpdate(n -> Math.max(n - 1, 0)) > 0) {
+            throw new HeldBack(Duration.ofSeconds(20), new IOException("429"));
+        }
         try {
+            if (silentWays.contains(way)) {
+                silent.acquire();
+            }
             gate.acquire();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
