@@ -35,6 +35,7 @@ import dev.thaw.oci.Reference;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -643,7 +644,7 @@ class ConverterTest {
 
         assertThat(Thread.interrupted()).isTrue();
         assertThat(uploadsThen).hasPositiveValue();
-        await().until(() -> registry.openUploads() == 0); // by the worker that held it
+        await().atMost(Duration.ofMinutes(1)).until(() -> registry.openUploads() == 0); // by the worker that held it
     }
 
     @Test

@@ -5,6 +5,8 @@ import java.io.OutputStream;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.Objects;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import okhttp3.MediaType;
 import okhttp3.RequestBody;
 import org.slf4j.Logger;
@@ -59,7 +61,34 @@ public final class BlobUpload extends OutputStream {
     }
 
     private UploadSession open() throws IOException {
-        return retries.call(action, () -> UploadSession.open(action, exchange, endpoint, repository));
+        return retries.call(action, this::openOnce);
+    }
+
+    /**
+     * Opens an upload in a thread that nobody interrupts: one whose answer was not awaited would be left in the registry, and
+     * nobody could name it. Who is interrupted meanwhile takes it back.
+     */
+    private UploadSession openOnce() throws IOException {
+        var opening = new FutureTask<>(() -> UploadSession.open(action, exchange, endpoint, repository));
+        Thread.startVirtualThread(opening);
+        var isInterrupted = false;
+        while (true) {
+            try {
+                var opened = opening.get();
+                if (isInterrupted) {
+                    opened.cancel(action);
+                    throw action.interrupted();
+                }
+                return opened;
+            } catch (InterruptedException e) {
+                isInterrupted = true;
+            } catch (ExecutionException e) {
+                if (isInterrupted) {
+                    throw action.interrupted();
+                }
+                throw e.getCause() instanceof IOException known ? known : new IOException(e.getCause());
+            }
+        }
     }
 
     private void reopen() throws IOException {
