@@ -2,6 +2,7 @@ package dev.thaw.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.marcnuri.helm.Helm;
 import dev.thaw.oci.ImageIndex;
@@ -16,7 +17,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Base64;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -45,6 +45,9 @@ class LazyStartE2E {
     private static final String SYSTEM = "thaw-system";
     private static final String TESTS = "thaw-e2e";
     private static final Duration A_MINUTE = Duration.ofMinutes(1);
+    /** Less than the table of contents of the image takes, while it is being made. */
+    private static final String NO_ROOM = "resources: {limits: {ephemeral-storage: 256Ki}}";
+
     private static final Registry.Account ACCOUNT = new Registry.Account(
             "puller", "open sesame", "puller:$2y$05$mPcS6zSJJEvSRpxQCE.Q9.qaQeapm0BSBG8PptyeDVUa5BOv.r3TS");
 
@@ -54,10 +57,14 @@ class LazyStartE2E {
     Path temp;
 
     private Cluster cluster;
+    private List<Node> nodes;
+    /** The node of the story; where there are more, they are looked at in steps of their own. */
     private Node node;
+
+    private Map<String, NodeProbe> probes;
     private NodeProbe probe;
     private Registry registry;
-    private byte[] containerdBefore;
+    private Map<String, String> containerdBefore;
     private ImageManifest source;
     private long sourceBytes;
     private String treeOnOverlayfs;
@@ -65,9 +72,13 @@ class LazyStartE2E {
     @BeforeAll
     void setUp() throws IOException {
         cluster = new Cluster(surroundings.kubeconfig());
-        node = cluster.nodes().getFirst();
+        nodes = cluster.nodes();
+        node = nodes.getFirst();
         cluster.namespace(TESTS);
-        probe = new NodeProbe(cluster, TESTS, node, surroundings.toolsImage());
+        probes = nodes.stream()
+                .collect(Collectors.toMap(
+                        LazyStartE2E::name, one -> new NodeProbe(cluster, TESTS, one, surroundings.toolsImage())));
+        probe = probes.get(name(node));
         registry = new Registry(cluster, TESTS, "registry", 5001, surroundings.registryImage(), Optional.of(ACCOUNT));
         trustPlainHttp(registry.host());
         source = Registry.Layouts.manifest(surroundings.pythonLayout());
@@ -75,21 +86,32 @@ class LazyStartE2E {
         containerdBefore = containerdConfiguration();
     }
 
+    private static String name(Node node) {
+        return node.getMetadata().getName();
+    }
+
     private void trustPlainHttp(String host) {
-        probe.shell(
+        onEachNode(
                 "mkdir -p /etc/containerd/certs.d/%1$s && printf 'server = \"http://%1$s\"\\n[host.\"http://%1$s\"]\\n' > /etc/containerd/certs.d/%1$s/hosts.toml"
                         .formatted(host));
     }
 
-    private byte[] containerdConfiguration() {
-        return Base64.getMimeDecoder().decode(probe.run("base64", "/etc/containerd/config.toml"));
+    private void onEachNode(String script) {
+        probes.values().forEach(one -> one.shell(script));
+    }
+
+    /** The file's bytes, in base64, by node. */
+    private Map<String, String> containerdConfiguration() {
+        return probes.entrySet().stream()
+                .collect(Collectors.toMap(
+                        Map.Entry::getKey, one -> one.getValue().run("base64", "/etc/containerd/config.toml")));
     }
 
     @AfterAll
     void tearDown() throws IOException {
         if (cluster != null) {
             if (registry != null) {
-                probe.shell("rm -rf /etc/containerd/certs.d/" + registry.host());
+                onEachNode("rm -rf /etc/containerd/certs.d/" + registry.host());
                 registry.close();
             }
             cluster.client().namespaces().withName(TESTS).delete();
@@ -121,15 +143,12 @@ class LazyStartE2E {
                 .call();
 
         Cluster.await(
-                "the node to be labelled as ready for lazy pods",
+                "the nodes to be labelled as ready for lazy pods",
                 Duration.ofMinutes(3),
-                () -> cluster.client()
-                        .nodes()
-                        .withName(node.getMetadata().getName())
-                        .get()
-                        .getMetadata()
-                        .getLabels(),
-                labels -> "ready".equals(labels.get("thaw.dev/agent")));
+                cluster::nodes,
+                seen -> seen.stream()
+                        .allMatch(one ->
+                                "ready".equals(one.getMetadata().getLabels().get("thaw.dev/agent"))));
         assertThat(runtimeClass("runc-lazy")).as("RuntimeClass runc-lazy").isNotNull();
         Cluster.await(
                 "the SnapshotterConfig to be Ready",
@@ -154,12 +173,7 @@ class LazyStartE2E {
         assertThat(treeOnOverlayfs.lines().count()).isGreaterThan(2000);
         assertThat(cluster.pod(TESTS, "ordinary").getSpec().getRuntimeClassName())
                 .isNull();
-        cluster.client()
-                .pods()
-                .inNamespace(TESTS)
-                .withName("ordinary")
-                .withGracePeriod(0)
-                .delete();
+        delete("ordinary");
         // so that no layer of it is on the node when the lazy pod starts
         Cluster.await("the pod to go", A_MINUTE, () -> cluster.pod(TESTS, "ordinary") == null, gone -> gone);
     }
@@ -219,6 +233,7 @@ class LazyStartE2E {
                       labels: {app: app}
                       annotations: {thaw.dev/lazy: "true"}
                     spec:
+                      nodeSelector: {kubernetes.io/hostname: %s}
                       terminationGracePeriodSeconds: 0
                       imagePullSecrets: [{name: pull}]
                       containers:
@@ -226,7 +241,7 @@ class LazyStartE2E {
                         image: %s
                         ports: [{containerPort: 8000}]
                         readinessProbe: {httpGet: {path: /, port: 8000}, periodSeconds: 1}
-                """.formatted(TESTS, image("1")));
+                """.formatted(TESTS, hostname(node), image("1")));
         var pod = Cluster.await(
                         "the lazy pod to be ready",
                         Duration.ofMinutes(2),
@@ -240,7 +255,7 @@ class LazyStartE2E {
         assertThat(pod.getMetadata().getAnnotations()).containsEntry("thaw.dev/original-image.app", image("1"));
         assertThat(cluster.httpGet(TESTS, pod.getMetadata().getName(), 8000, "/"))
                 .contains("samples");
-        assertThat(fetchedBytes())
+        assertThat(fetchedBytes(node))
                 .as("bytes that the agent fetched when the server answers, of %d", sourceBytes)
                 .isPositive()
                 .isLessThan(sourceBytes / 4);
@@ -338,21 +353,42 @@ class LazyStartE2E {
     @Test
     @Order(9)
     void aSecondPodOnTheNodeFetchesNothingAgain() {
-        long before = fetchedBytes();
+        long before = fetchedBytes(node);
         cluster.apply(pod("second", "thaw.dev/lazy: \"true\"", image("1"), ""));
         cluster.awaitReady(TESTS, "second", A_MINUTE);
         assertThat(cluster.pod(TESTS, "second").getSpec().getRuntimeClassName()).isEqualTo("runc-lazy");
-        assertThat(fetchedBytes()).isEqualTo(before);
-        cluster.client()
-                .pods()
-                .inNamespace(TESTS)
-                .withName("second")
-                .withGracePeriod(0)
-                .delete();
+        assertThat(fetchedBytes(node)).isEqualTo(before);
+        delete("second");
     }
 
     @Test
     @Order(10)
+    void anotherNodeStartsItToo() {
+        assumeTrue(nodes.size() > 1, "the cluster has one node only");
+        var other = nodes.get(1);
+        var layersBefore = layerDownloads();
+        cluster.apply(pod("elsewhere", "thaw.dev/lazy: \"true\"", image("1"), "", other));
+        cluster.awaitReady(TESTS, "elsewhere", Duration.ofMinutes(2));
+        assertThat(cluster.pod(TESTS, "elsewhere").getSpec().getRuntimeClassName())
+                .isEqualTo("runc-lazy");
+        assertThat(fetchedBytes(other)).isPositive().isLessThan(sourceBytes / 4);
+        assertThat(layerDownloads()).isEqualTo(layersBefore);
+        assertThat(lines(cluster.exec(TESTS, "elsewhere", "app", "python3", "/app/walk.py")))
+                .isEqualTo(lines(treeOnOverlayfs));
+        Cluster.await(
+                "the status to tell of both nodes",
+                Duration.ofMinutes(2),
+                () -> {
+                    List<Map<String, Object>> rows =
+                            cluster.lazyImage(TESTS, "app").get("status", "nodes");
+                    return rows.stream().map(row -> row.get("node")).toList();
+                },
+                names -> names.contains(name(node)) && names.contains(name(other)));
+        delete("elsewhere");
+    }
+
+    @Test
+    @Order(11)
     void anOrdinarySidecarRunsInALazyPodAndAnOrdinaryPodIsLeftAlone() {
         cluster.apply(pod(
                 "mixed",
@@ -383,20 +419,15 @@ class LazyStartE2E {
         assertThat(untouched.getSpec().getRuntimeClassName()).isNull();
         assertThat(untouched.getSpec().getContainers().getFirst().getImage()).isEqualTo(surroundings.toolsImage());
         for (var name : List.of("mixed", "untouched")) {
-            cluster.client()
-                    .pods()
-                    .inNamespace(TESTS)
-                    .withName(name)
-                    .withGracePeriod(0)
-                    .delete();
+            delete(name);
         }
     }
 
     @Test
-    @Order(11)
+    @Order(12)
     void containersKeepReadingWhenTheAgentIsKilledAndComesBack() {
         var pod = appPodName();
-        var agent = agentPod();
+        var agent = agentPod(node);
         // touches files that nobody read yet, again and again, over the time of the kill
         var reader = """
                 import hashlib, os, time
@@ -421,7 +452,7 @@ class LazyStartE2E {
         Cluster.await(
                 "the agent to be back",
                 Duration.ofMinutes(2),
-                () -> agentPod(),
+                () -> agentPod(node),
                 found -> Cluster.isReady(found)
                         && Cluster.status(found, "agent").getRestartCount()
                                 > Cluster.status(agent, "agent").getRestartCount());
@@ -455,23 +486,18 @@ class LazyStartE2E {
     }
 
     @Test
-    @Order(12)
+    @Order(13)
     void theLazyImageAlsoRunsAsAnOrdinaryImageOnOverlayfs() {
         cluster.apply(pod("plain", "", registry.host() + "/team/app:1-thaw", ""));
         cluster.awaitReady(TESTS, "plain", Duration.ofMinutes(3));
         assertThat(cluster.pod(TESTS, "plain").getSpec().getRuntimeClassName()).isNull();
         assertThat(lines(cluster.exec(TESTS, "plain", "app", "python3", "/app/walk.py")))
                 .isEqualTo(lines(treeOnOverlayfs));
-        cluster.client()
-                .pods()
-                .inNamespace(TESTS)
-                .withName("plain")
-                .withGracePeriod(0)
-                .delete();
+        delete("plain");
     }
 
     @Test
-    @Order(13)
+    @Order(14)
     void whatCannotBeConvertedSaysWhyAndPublishesNothing() throws IOException {
         registry.pushLayer(
                 "bad/corrupt",
@@ -488,6 +514,7 @@ class LazyStartE2E {
         bad("corrupt", registry.host() + "/bad/corrupt:1", "pull", "pull", "");
         bad("unsupported", registry.host() + "/bad/unsupported:1", "pull", "pull", "");
         bad("forbidden", image("1"), "pull", "wrong", "target: {repository: %s/bad/target}".formatted(registry.host()));
+        bad("no-room", image("1"), "pull", "pull", "target: {tag: no-room}\n  chunkSize: 64Ki", NO_ROOM);
 
         assertReason("missing", "SourceNotFound");
         assertReason("unauthorised", "SourceUnauthorized");
@@ -495,10 +522,15 @@ class LazyStartE2E {
         assertReason("corrupt", "CorruptLayer");
         assertReason("unsupported", "UnsupportedMediaType");
         assertReason("forbidden", "TargetForbidden");
+        assertReason("no-room", "DiskFull");
         try (var client = registry.open()) {
-            for (var repository : List.of("bad/corrupt", "bad/unsupported", "bad/target")) {
-                assertThatThrownBy(() -> client.manifest(registry.reference(repository, "1-thaw")))
-                        .as("a lazy image of %s", repository)
+            for (var target : List.of(
+                    registry.reference("bad/corrupt", "1-thaw"),
+                    registry.reference("bad/unsupported", "1-thaw"),
+                    registry.reference("bad/target", "1-thaw"),
+                    registry.reference("team/app", "no-room"))) {
+                assertThatThrownBy(() -> client.manifest(target))
+                        .as("a lazy image at %s", target)
                         .isInstanceOf(RegistryException.NotFound.class);
             }
         }
@@ -511,13 +543,9 @@ class LazyStartE2E {
                         .getFirst()
                         .getImage())
                 .isEqualTo(image("1"));
-        cluster.client()
-                .pods()
-                .inNamespace(TESTS)
-                .withName("unconverted")
-                .withGracePeriod(0)
-                .delete();
-        for (var name : List.of("missing", "unauthorised", "unreachable", "corrupt", "unsupported", "forbidden")) {
+        delete("unconverted");
+        for (var name :
+                List.of("missing", "unauthorised", "unreachable", "corrupt", "unsupported", "forbidden", "no-room")) {
             cluster.client()
                     .genericKubernetesResources("thaw.dev/v1alpha1", "LazyImage")
                     .inNamespace(TESTS)
@@ -527,6 +555,11 @@ class LazyStartE2E {
     }
 
     private void bad(String name, String image, String pullSecret, String pushSecret, String more) {
+        bad(name, image, pullSecret, pushSecret, more, "");
+    }
+
+    private void bad(
+            String name, String image, String pullSecret, String pushSecret, String more, String converterMore) {
         cluster.apply("""
                 apiVersion: thaw.dev/v1alpha1
                 kind: LazyImage
@@ -535,9 +568,10 @@ class LazyStartE2E {
                   image: %s
                   pullSecrets: [{name: %s}]
                   pushSecret: {name: %s}
-                  converter: {backoffLimit: 0}
+                  converter: {backoffLimit: 0%s}
                   %s
-                """.formatted(name, TESTS, image, pullSecret, pushSecret, more));
+                """.formatted(
+                name, TESTS, image, pullSecret, pushSecret, converterMore.isEmpty() ? "" : ", " + converterMore, more));
     }
 
     private void assertReason(String name, String reason) {
@@ -558,7 +592,7 @@ class LazyStartE2E {
     }
 
     @Test
-    @Order(14)
+    @Order(15)
     void aConversionLivesThroughARestartOfTheRegistry() throws IOException {
         cluster.apply("""
                 apiVersion: thaw.dev/v1alpha1
@@ -590,7 +624,7 @@ class LazyStartE2E {
     }
 
     @Test
-    @Order(15)
+    @Order(16)
     void nothingIsLeftWhenTheImageAndItsPodsAreDeleted() {
         cluster.client().apps().deployments().inNamespace(TESTS).withName("app").delete();
         Cluster.await("the pods to go", A_MINUTE, () -> appPod().isEmpty(), gone -> gone);
@@ -611,22 +645,24 @@ class LazyStartE2E {
                         .list()
                         .getItems(),
                 List::isEmpty);
-        removeImagesFromNode();
+        removeImages();
         Cluster.await(
                 "mounts, snapshots and cache to go",
                 Duration.ofMinutes(4), // kubelet keeps the sandboxes of ended pods for a minute or two
-                () -> probe.shell("""
+                () -> probes.values().stream()
+                        .map(one -> one.shell("""
                         grep ' /var/lib/thaw/mounts/' /proc/self/mountinfo || true
                         find /var/lib/thaw/images /var/lib/thaw/mounts -mindepth 1 -maxdepth 1
                         find /var/lib/thaw/cache -type f
                         %s -n k8s.io snapshots --snapshotter thaw ls | grep -E 'Active|View' || true
-                        """.formatted(ctr())),
+                        """.formatted(ctr())))
+                        .collect(Collectors.joining()),
                 String::isBlank);
     }
 
     /** What kubelet's image garbage collection does in the end, for every image of these tests. */
-    private void removeImagesFromNode() {
-        probe.shell("""
+    private void removeImages() {
+        onEachNode("""
                 for digest in $(%1$s -n k8s.io images ls | awk -v host=%2$s 'index($1, host) == 1 {print $3}'); do
                   for name in $(%1$s -n k8s.io images ls | awk -v digest="$digest" '$3 == digest {print $1}'); do
                     %1$s -n k8s.io images rm --sync "$name"
@@ -641,7 +677,7 @@ class LazyStartE2E {
     }
 
     @Test
-    @Order(16)
+    @Order(17)
     void helmUninstallGivesContainerdItsConfigurationBack() {
         Helm.uninstall("thaw")
                 .withNamespace(SYSTEM)
@@ -649,14 +685,10 @@ class LazyStartE2E {
                 .call();
         assertThat(containerdConfiguration()).isEqualTo(containerdBefore);
         assertThat(runtimeClass("runc-lazy")).isNull();
-        assertThat(cluster.client()
-                        .nodes()
-                        .withName(node.getMetadata().getName())
-                        .get()
-                        .getMetadata()
-                        .getLabels())
-                .doesNotContainKey("thaw.dev/agent");
-        cluster.awaitReady(TESTS, "probe-" + node.getMetadata().getName(), A_MINUTE);
+        for (var one : cluster.nodes()) {
+            assertThat(one.getMetadata().getLabels()).doesNotContainKey("thaw.dev/agent");
+            cluster.awaitReady(TESTS, "probe-" + name(one), A_MINUTE);
+        }
         cluster.client().namespaces().withName(SYSTEM).delete();
     }
 
@@ -672,18 +704,36 @@ class LazyStartE2E {
     }
 
     private String pod(String name, String annotation, String image, String more) {
+        return pod(name, annotation, image, more, node);
+    }
+
+    private String pod(String name, String annotation, String image, String more, Node where) {
         return """
                 apiVersion: v1
                 kind: Pod
                 metadata: {name: %1$s, namespace: %2$s, annotations: {%3$s}}
                 spec:
+                  nodeSelector: {kubernetes.io/hostname: %6$s}
                   terminationGracePeriodSeconds: 0
                   imagePullSecrets: [{name: pull}]
                   containers:
                   - name: app
                     image: %4$s
                     readinessProbe: {httpGet: {path: /, port: 8000}, periodSeconds: 1}%5$s
-                """.formatted(name, TESTS, annotation, image, more);
+                """.formatted(name, TESTS, annotation, image, more, hostname(where));
+    }
+
+    private void delete(String pod) {
+        cluster.client()
+                .pods()
+                .inNamespace(TESTS)
+                .withName(pod)
+                .withGracePeriod(0)
+                .delete();
+    }
+
+    private static String hostname(Node node) {
+        return node.getMetadata().getLabels().get("kubernetes.io/hostname");
     }
 
     private Optional<Pod> appPod() {
@@ -696,17 +746,16 @@ class LazyStartE2E {
         return appPod().orElseThrow().getMetadata().getName();
     }
 
-    private Pod agentPod() {
+    private Pod agentPod(Node node) {
         return cluster.pods(SYSTEM, Map.of("app.kubernetes.io/component", "node-agent")).stream()
-                .filter(pod ->
-                        pod.getSpec().getNodeName().equals(node.getMetadata().getName()))
+                .filter(pod -> pod.getSpec().getNodeName().equals(name(node)))
                 .findFirst()
                 .orElseThrow();
     }
 
-    /** What the agent's metrics say it fetched, whatever for. */
-    private long fetchedBytes() {
-        return cluster.httpGet(SYSTEM, agentPod().getMetadata().getName(), 9464, "/metrics")
+    /** What the metrics of a node's agent say it fetched, whatever for. */
+    private long fetchedBytes(Node node) {
+        return cluster.httpGet(SYSTEM, agentPod(node).getMetadata().getName(), 9464, "/metrics")
                 .lines()
                 .filter(line -> line.startsWith("thaw_fetch_bytes_total"))
                 .mapToLong(line -> (long) Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
