@@ -194,6 +194,21 @@ class AgentShapeTest {
     }
 
     @Test
+    void anAgentMayTakeFiveMinutesToStartBeforeItsLifeIsDoubted() {
+        var container = shape(config("a", SnapshotterConfigSpec.builder().build()))
+                .agent()
+                .getSpec()
+                .getTemplate()
+                .getSpec()
+                .getContainers()
+                .getFirst();
+
+        var start = container.getStartupProbe();
+        assertThat(start.getPeriodSeconds() * start.getFailureThreshold()).isEqualTo(300);
+        assertThat(start.getHttpGet()).isEqualTo(container.getLivenessProbe().getHttpGet());
+    }
+
+    @Test
     void theHolderIsReplacedByHandOnlyAndHasNoRights() {
         var holder = shape(config("a", SnapshotterConfigSpec.DEFAULT)).holder();
 
