@@ -45,8 +45,11 @@ class LazyStartE2E {
     private static final String SYSTEM = "thaw-system";
     private static final String TESTS = "thaw-e2e";
     private static final Duration A_MINUTE = Duration.ofMinutes(1);
-    /** Less than the table of contents of the image takes, while it is being made. */
-    private static final String NO_ROOM = "resources: {limits: {ephemeral-storage: 256Ki}}";
+    /**
+     * Less disk than the image's table of contents takes, and so little processor time that kubelet, which measures once a
+     * minute, sees it.
+     */
+    private static final String NO_ROOM = "resources: {limits: {cpu: 100m, ephemeral-storage: 64Ki}}";
 
     private static final Registry.Account ACCOUNT = new Registry.Account(
             "puller", "open sesame", "puller:$2y$05$mPcS6zSJJEvSRpxQCE.Q9.qaQeapm0BSBG8PptyeDVUa5BOv.r3TS");
@@ -577,7 +580,7 @@ class LazyStartE2E {
     private void assertReason(String name, String reason) {
         var image = Cluster.await(
                 name + " to be refused with " + reason,
-                Duration.ofMinutes(3),
+                Duration.ofMinutes(5),
                 () -> cluster.lazyImage(TESTS, name),
                 found -> conditions(found).stream()
                         .anyMatch(condition ->
