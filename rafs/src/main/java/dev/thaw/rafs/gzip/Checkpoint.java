@@ -1,0 +1,64 @@
+package dev.thaw.rafs.gzip;
+
+import org.jspecify.annotations.Nullable;
+
+/** A place where a gzip stream can be entered: the beginning of a block of its deflate data. */
+public final class Checkpoint {
+    private final long inOffset;
+    private final long outOffset;
+    private final int bits;
+    private final int carriedByte;
+    private final boolean startsMember;
+    private volatile byte @Nullable [] window;
+
+    Checkpoint(long inOffset, long outOffset, int bits, int carriedByte, boolean startsMember) {
+        this.inOffset = inOffset;
+        this.outOffset = outOffset;
+        this.bits = bits;
+        this.carriedByte = carriedByte;
+        this.startsMember = startsMember;
+    }
+
+    /** First whole byte of the stored stream that belongs to the block. */
+    public long inOffset() {
+        return inOffset;
+    }
+
+    /** Position in the decoded bytes. */
+    public long outOffset() {
+        return outOffset;
+    }
+
+    /** How many of the upper bits of the byte before {@link #inOffset} belong to the block, 0 … 7. */
+    public int bits() {
+        return bits;
+    }
+
+    /** The byte with those bits; the lower ones are 0. */
+    public int carriedByte() {
+        return carriedByte;
+    }
+
+    /** Whether a gzip member begins here, so that nothing before is ever referred to. */
+    public boolean startsMember() {
+        return startsMember;
+    }
+
+    /** Whether {@link #window} is known; it is once so much was decoded behind the checkpoint that nothing can refer to before. */
+    public boolean isComplete() {
+        return window != null;
+    }
+
+    /** The bytes just before {@link #outOffset} that must be known here, at most 32 KiB; those that nothing refers to are 0. */
+    public byte[] window() {
+        var known = window;
+        if (known == null) {
+            throw new IllegalStateException("what refers to the window was not decoded yet");
+        }
+        return known;
+    }
+
+    void complete(byte[] used) {
+        window = used;
+    }
+}

@@ -1,0 +1,316 @@
+package dev.thaw.rafs.gzip;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.ArrayDeque;
+import java.util.Objects;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.zip.CRC32;
+import java.util.zip.ZipException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Decodes a gzip stream of one or more members (RFC 1952), and notes on the way where it can be entered. One thread reads; another
+ * may ask, about positions that have been read, in ascending order.
+ *
+ * <p>Memory: 400 KiB, and for each checkpoint that was not yet asked beyond, at most 32 KiB.
+ */
+public final class GzipScan extends InputStream {
+    private static final int PIECE_BYTES = 128 << 10;
+    /** How exactly it is known which input made which output. */
+    private static final int STEP_BYTES = 16 << 10;
+
+    private static final int TRAILER_BYTES = 8;
+    private static final int FLAG_HEADER_CRC = 2;
+    private static final int FLAG_EXTRA = 4;
+    private static final int FLAG_NAME = 8;
+    private static final int FLAG_COMMENT = 16;
+    private static final int FLAGS_RESERVED = 0xe0;
+
+    private final InputStream source;
+    private final int grainBytes;
+    private final BitSource in;
+    private final DeflateBlocks blocks;
+    private final byte[] buffer =
+            new byte[DeflateBlocks.WINDOW_BYTES + PIECE_BYTES + DeflateBlocks.OVERSHOOT_BYTES];
+    private final CRC32 crc = new CRC32();
+    private int unread = DeflateBlocks.WINDOW_BYTES;
+    /** Position in the decoded bytes of the buffer's first. */
+    private long bufferStart = -DeflateBlocks.WINDOW_BYTES;
+
+    private boolean isInMember;
+    private boolean isOver;
+    private int members;
+    private long memberStart;
+
+    private @Nullable Checkpoint open;
+    private byte[] openWindow = {};
+    private long openUntil;
+    private long lastCheckpoint = Long.MIN_VALUE;
+
+    private record Step(long outOffset, long inOffset) {}
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private final ArrayDeque<Checkpoint> checkpoints = new ArrayDeque<>();
+    private final ArrayDeque<Step> steps = new ArrayDeque<>();
+
+    /**
+     * @param gzip the stored stream; closed with this
+     * @param grainBytes least distance of checkpoints in the decoded bytes, 32 KiB or more; where members begin they may be closer
+     */
+    public GzipScan(InputStream gzip, int grainBytes) throws IOException {
+        if (grainBytes < DeflateBlocks.WINDOW_BYTES) {
+            throw new IllegalArgumentException("checkpoints " + grainBytes + " bytes apart are too close");
+        }
+        this.source = gzip;
+        this.grainBytes = grainBytes;
+        this.in = new BitSource(gzip);
+        this.blocks = new DeflateBlocks(in);
+        blocks.out = unread;
+    }
+
+    @Override
+    public int read() throws IOException {
+        var one = new byte[1];
+        return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
+    }
+
+    @Override
+    public int read(byte[] into, int from, int length) throws IOException {
+        Objects.checkFromIndexSize(from, length, into.length);
+        if (length == 0) {
+            return 0;
+        }
+        while (unread == blocks.out) {
+            if (isOver) {
+                return -1;
+            }
+            slide();
+            decode();
+        }
+        int n = Math.min(length, blocks.out - unread);
+        System.arraycopy(buffer, unread, into, from, n);
+        unread += n;
+        return n;
+    }
+
+    @Override
+    public void close() throws IOException {
+        source.close();
+    }
+
+    /** Moves what may be referred to to the buffer's beginning. */
+    private void slide() {
+        int by = blocks.out - DeflateBlocks.WINDOW_BYTES;
+        if (by <= 0) {
+            return;
+        }
+        System.arraycopy(buffer, by, buffer, 0, DeflateBlocks.WINDOW_BYTES);
+        bufferStart += by;
+        blocks.out -= by;
+        unread -= by;
+        blocks.historyStart = Math.max(0, blocks.historyStart - by);
+        if (open != null) {
+            blocks.notedBefore -= by;
+        }
+    }
+
+    private long outOffset() {
+        return bufferStart + blocks.out;
+    }
+
+    private void decode() throws IOException {
+        int limit = DeflateBlocks.WINDOW_BYTES + PIECE_BYTES;
+        while (blocks.out < limit && !isOver) {
+            if (!isInMember) {
+                beginMember();
+            } else if (blocks.isOver()) {
+                endMember();
+            } else {
+                if (blocks.isBetweenBlocks()) {
+                    consider();
+                    blocks.begin();
+                }
+                step(limit);
+            }
+        }
+    }
+
+    private void step(int limit) throws IOException {
+        int before = blocks.out;
+        int until = Math.min(limit, before + STEP_BYTES);
+        if (open != null) {
+            until = (int) Math.min(until, openUntil - bufferStart);
+        }
+        blocks.decode(buffer, until);
+        crc.update(buffer, before, blocks.out - before);
+        if (open != null && outOffset() >= openUntil) {
+            completeOpen();
+        }
+        if (blocks.out > before) {
+            note(new Step(outOffset(), (in.bitPosition() + 7) >>> 3));
+        }
+    }
+
+    private void note(Step step) {
+        lock.lock();
+        try {
+            steps.addLast(step);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    // --- checkpoints
+
+    /** A block begins: is this a place to note? */
+    private void consider() {
+        long at = outOffset();
+        boolean startsMember = at == memberStart;
+        if (!startsMember && (open != null || at - lastCheckpoint < grainBytes)) {
+            return;
+        }
+        if (startsMember && at == lastCheckpoint) {
+            return; // blocks or members without content
+        }
+        completeOpen();
+        long bit = in.bitPosition();
+        int bits = (int) (-bit & 7);
+        int carried = (int) (in.held & ((1 << bits) - 1)) << (8 - bits) & 0xff;
+        var checkpoint = new Checkpoint((bit + 7) >>> 3, at, bits, carried, startsMember);
+        lastCheckpoint = at;
+        if (startsMember) {
+            checkpoint.complete(new byte[0]);
+        } else {
+            int length = blocks.out - Math.max(blocks.historyStart, blocks.out - DeflateBlocks.WINDOW_BYTES);
+            openWindow = new byte[length];
+            System.arraycopy(buffer, blocks.out - length, openWindow, 0, length);
+            openUntil = at + DeflateBlocks.WINDOW_BYTES;
+            blocks.notedBefore = blocks.out;
+            open = checkpoint;
+        }
+        lock.lock();
+        try {
+            checkpoints.addLast(checkpoint);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void completeOpen() {
+        if (open != null) {
+            open.complete(blocks.noted.used(openWindow));
+            open = null;
+            blocks.noted.clear();
+            blocks.notedBefore = Integer.MIN_VALUE;
+        }
+    }
+
+    /** The last checkpoint at or before a position. Those before it are forgotten. */
+    public Checkpoint checkpoint(long outOffset) {
+        lock.lock();
+        try {
+            var found = checkpoints.peekFirst();
+            if (found == null || found.outOffset() > outOffset) {
+                throw new IllegalArgumentException("byte " + outOffset + " was not read, or something behind it was asked");
+            }
+            while (true) {
+                checkpoints.removeFirst();
+                var next = checkpoints.peekFirst();
+                if (next == null || next.outOffset() > outOffset) {
+                    checkpoints.addFirst(found);
+                    return found;
+                }
+                found = next;
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** So many bytes of the stored stream are enough to decode it up to a position, and not many more than needed. */
+    public long storedEnd(long outOffset) {
+        lock.lock();
+        try {
+            for (var step = steps.peekFirst(); step != null; step = steps.peekFirst()) {
+                if (step.outOffset >= outOffset) {
+                    return step.inOffset;
+                }
+                steps.removeFirst();
+            }
+        } finally {
+            lock.unlock();
+        }
+        throw new IllegalArgumentException("byte " + outOffset + " was not read");
+    }
+
+    // --- members
+
+    private void beginMember() throws IOException {
+        if (members > 0 && in.isAtEnd()) {
+            isOver = true;
+            completeOpen();
+            return;
+        }
+        if (in.takeByte() != 0x1f || in.takeByte() != 0x8b) {
+            throw new ZipException(members == 0 ? "not in gzip format" : "garbage behind a gzip member");
+        }
+        if (in.takeByte() != 8) {
+            throw new ZipException("gzip: an unknown method");
+        }
+        int flags = in.takeByte();
+        if ((flags & FLAGS_RESERVED) != 0) {
+            throw new ZipException("gzip: reserved flags are set");
+        }
+        for (int i = 0; i < 6; i++) {
+            in.takeByte();
+        }
+        if ((flags & FLAG_EXTRA) != 0) {
+            int length = in.takeByte() | in.takeByte() << 8;
+            for (int i = 0; i < length; i++) {
+                in.takeByte();
+            }
+        }
+        skipText(flags & FLAG_NAME);
+        skipText(flags & FLAG_COMMENT);
+        if ((flags & FLAG_HEADER_CRC) != 0) {
+            in.takeByte();
+            in.takeByte();
+        }
+        members++;
+        isInMember = true;
+        memberStart = outOffset();
+        crc.reset();
+        blocks.restart(blocks.out);
+    }
+
+    private void skipText(int isThere) throws IOException {
+        if (isThere != 0) {
+            int b = in.takeByte();
+            while (b != 0) {
+                b = in.takeByte();
+            }
+        }
+    }
+
+    private void endMember() throws IOException {
+        in.align();
+        long expectedCrc = 0;
+        long expectedLength = 0;
+        for (int i = 0; i < TRAILER_BYTES; i++) {
+            long b = in.takeByte();
+            if (i < 4) {
+                expectedCrc |= b << 8 * i;
+            } else {
+                expectedLength |= b << 8 * (i - 4);
+            }
+        }
+        if (expectedCrc != crc.getValue()) {
+            throw new ZipException("gzip: a member has a wrong CRC");
+        }
+        if (expectedLength != (outOffset() - memberStart & 0xffff_ffffL)) {
+            throw new ZipException("gzip: a member has a wrong length");
+        }
+        isInMember = false;
+    }
+}
