@@ -19,6 +19,7 @@ import java.util.Locale;
  * @param verify whether the result is compared with the source before the tag moves
  * @param parallel layers converted, and blobs verified, at a time
  * @param workDirectory for bootstraps; made if it is not there
+ * @param spanBytes how much of a layer, about, is decoded from one checkpoint where layers stay as they are
  */
 public record ConversionRequest(
         Reference source,
@@ -29,14 +30,36 @@ public record ConversionRequest(
         boolean mayReuse,
         boolean verify,
         int parallel,
-        Path workDirectory) {
+        Path workDirectory,
+        int spanBytes) {
+    /** As often as makes a read of a small file cheap, and keeps the checkpoints small beside the layer. */
+    public static final int DEFAULT_SPAN_BYTES = 1 << 20;
+
+    private static final int MIN_SPAN_BYTES = 128 << 10;
+    private static final int MAX_SPAN_BYTES = 16 << 20;
 
     /** How an image is made lazy. */
     public enum Mode {
         /** The converter decides. */
         Auto,
         /** Contents are copied into blobs of compressed chunks. */
-        Convert
+        Convert,
+        /** Layers stay as they are; what is stored says where in them contents lie. */
+        Index
+    }
+
+    /** A request with checkpoints at the usual distance. */
+    public ConversionRequest(
+            Reference source,
+            Reference target,
+            List<Platform> platforms,
+            LayerOptions options,
+            Mode mode,
+            boolean mayReuse,
+            boolean verify,
+            int parallel,
+            Path workDirectory) {
+        this(source, target, platforms, options, mode, mayReuse, verify, parallel, workDirectory, DEFAULT_SPAN_BYTES);
     }
 
     public ConversionRequest {
@@ -47,19 +70,16 @@ public record ConversionRequest(
         if (parallel < 1 || parallel > 64) {
             throw new IllegalArgumentException("1 to 64 layers can be converted at a time, not " + parallel);
         }
+        if (spanBytes < MIN_SPAN_BYTES || spanBytes > MAX_SPAN_BYTES) {
+            throw new IllegalArgumentException(
+                    "checkpoints can be 128 KiB to 16 MiB apart, not " + spanBytes + " bytes");
+        }
     }
 
     /** The same without taking anything that was converted before. */
     ConversionRequest anew() {
-        return new ConversionRequest(source, target, platforms, options, mode, false, verify, parallel, workDirectory);
-    }
-
-    /** Why the conversion is done the way it is; for {@link Mode#Auto} there is one way in this version. */
-    String modeReason() {
-        return switch (mode) {
-            case Auto -> "Auto chooses Convert: this version has no other mode";
-            case Convert -> "Convert was asked for";
-        };
+        return new ConversionRequest(
+                source, target, platforms, options, mode, false, verify, parallel, workDirectory, spanBytes);
     }
 
     /** Everything that decides a blob's bytes beside its layer. Part of what is stored: changing it converts everything anew. */
@@ -69,6 +89,17 @@ public record ConversionRequest(
                 "rafs6",
                 "chunk=" + options.chunkSizeBytes(),
                 options.codec().name().toLowerCase(Locale.ROOT).replace("_block", ""),
+                options.digest().name().toLowerCase(Locale.ROOT),
+                "v1");
+    }
+
+    /** The same for blobs that describe a layer which stays as it is. */
+    String canonicalIndex() {
+        return String.join(
+                ";",
+                "rafs6-index",
+                "chunk=" + options.chunkSizeBytes(),
+                "span=" + spanBytes,
                 options.digest().name().toLowerCase(Locale.ROOT),
                 "v1");
     }

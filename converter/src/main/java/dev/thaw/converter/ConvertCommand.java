@@ -31,10 +31,10 @@ import picocli.CommandLine.Spec;
         description = "Converts an image to a lazy image and publishes it.",
         footer = {
             "",
-            "The layers stream through: contents are never on disk. Memory does not depend on the size of the image, only on"
-                    + " the number of its files: about 32 MiB for each of --parallel workers with chunks of 1Mi, and 800"
-                    + " bytes for each file. The disk holds bootstraps only: about 300 bytes for each file and 200 for each"
-                    + " chunk. No privileges are needed.",
+            "The layers stream through: contents are never on disk. Memory does not depend on the size of the image,"
+                + " only on the number of its files: about 32 MiB for each of --parallel workers with chunks of 1Mi,"
+                + " and 800 bytes for each file. The disk holds bootstraps only: about 300 bytes for each file and 200"
+                + " for each chunk. No privileges are needed.",
             "",
             "The tag moves last, after verification. A conversion that was interrupted goes on where it stopped: layers"
                     + " already converted are found in the target repository.",
@@ -59,12 +59,6 @@ final class ConvertCommand implements Callable<Integer> {
     private enum Verify {
         Full,
         Off
-    }
-
-    private enum ModeChoice {
-        Auto,
-        Convert,
-        Index
     }
 
     private final Console console;
@@ -109,9 +103,21 @@ final class ConvertCommand implements Callable<Integer> {
     @Option(
             names = "--mode",
             defaultValue = "Auto",
-            description = "Auto or Convert (contents are copied into blobs of chunks). Index is not in this version."
-                    + " Default: ${DEFAULT-VALUE}.")
-    private ModeChoice mode = ModeChoice.Auto;
+            description =
+                    "${COMPLETION-CANDIDATES}. Convert: contents are copied into blobs of chunks. Index: layers stay"
+                            + " as they are, and only where in them contents lie is stored. Auto: Index for images that"
+                            + " are large or hold mostly compressed data, else Convert. Default: ${DEFAULT-VALUE}.")
+    private Mode mode = Mode.Auto;
+
+    @Option(
+            names = "--span",
+            paramLabel = "SIZE",
+            defaultValue = "1Mi",
+            converter = ByteSize.Converter.class,
+            description =
+                    "How much of a layer, about, is decoded from one checkpoint in mode Index, 128Ki to 16Mi: less"
+                            + " makes small reads cheaper and the index larger. Default: ${DEFAULT-VALUE}.")
+    private ByteSize span = new ByteSize(ConversionRequest.DEFAULT_SPAN_BYTES);
 
     @Option(
             names = "--push-config",
@@ -183,11 +189,6 @@ final class ConvertCommand implements Callable<Integer> {
     }
 
     private ConversionRequest request() {
-        if (mode == ModeChoice.Index) {
-            throw new ParameterException(
-                    spec.commandLine(),
-                    "--mode Index (layers stay as they are, only an index is made) is not in this version; use Convert");
-        }
         try {
             var image = Reference.parse(source);
             return new ConversionRequest(
@@ -195,11 +196,12 @@ final class ConvertCommand implements Callable<Integer> {
                     target == null ? ConversionRequest.defaultTarget(image) : Reference.parse(target),
                     platforms.stream().map(Platform::parse).toList(),
                     new LayerOptions(chunkSize.bytes(), compression.codec, DigestAlgorithm.SHA256, 3),
-                    mode == ModeChoice.Auto ? Mode.Auto : Mode.Convert,
+                    mode,
                     !fresh,
                     verify == Verify.Full,
                     parallel,
-                    work);
+                    work,
+                    span.bytes());
         } catch (IllegalArgumentException e) {
             throw new ParameterException(spec.commandLine(), String.valueOf(e.getMessage()), e);
         }

@@ -1,5 +1,6 @@
 package dev.thaw.converter;
 
+import dev.thaw.converter.ConversionRequest.Mode;
 import dev.thaw.converter.layer.LayerStream.Promise;
 import dev.thaw.converter.publish.LazyDocuments;
 import dev.thaw.converter.publish.LazyDocuments.Pair;
@@ -49,7 +50,7 @@ import java.util.concurrent.Executors;
  *
  * <ol>
  *   <li>Every layer is streamed once: from the source's registry through decompression, tar and chunks into a blob in the target's
- *       registry. Layers that were converted before are found by their records and not read again.
+ *       registry, or a small one that only says where in the layer its contents lie. Layers that were converted before are found by their records and not read again.
  *   <li>The layers' bootstraps are merged; artifact and lazy manifest of each platform are pushed by digest, then the index.
  *   <li>What was pushed is compared with the source.
  *   <li>The tag moves. Whatever fails before leaves the target's tag as it was.
@@ -118,9 +119,11 @@ public final class Converter {
                         image.platforms().stream()
                                 .map(platform -> platform.platform().toString())
                                 .toList()));
+        var choice = ModeChoice.of(request.mode(), image, source);
+        progress.say("Mode " + choice.mode() + ": " + choice.reason());
         var reused = new ConcurrentHashMap<Digest, ConvertedLayer>();
         try {
-            return convert(request, image, reused, work, began);
+            return convert(request, choice, image, reused, work, began);
         } catch (ConversionException | CorruptImageException e) {
             var isDifferent = e instanceof CorruptImageException
                     || e instanceof ConversionException known && known.reason() == FailureReason.VerificationFailed;
@@ -128,16 +131,21 @@ public final class Converter {
                 throw e;
             }
             progress.say("Converting every layer anew, for with those that were converted before " + e.getMessage());
-            return convert(request.anew(), image, new ConcurrentHashMap<>(), work, began);
+            return convert(request.anew(), choice, image, new ConcurrentHashMap<>(), work, began);
         }
     }
 
     /** @param reused gets the layers that were not converted because a record said what they became */
     private ConversionResult convert(
-            ConversionRequest request, SourceImage image, Map<Digest, ConvertedLayer> reused, Path work, long began)
+            ConversionRequest request,
+            ModeChoice choice,
+            SourceImage image,
+            Map<Digest, ConvertedLayer> reused,
+            Path work,
+            long began)
             throws IOException, CorruptImageException {
         var convertBegan = System.nanoTime();
-        var layers = convertLayers(request, image, work);
+        var layers = convertLayers(request, choice, image, work);
         layers.forEach((digest, layer) -> {
             if (layer.isReused()) {
                 reused.put(digest, layer);
@@ -150,7 +158,7 @@ public final class Converter {
         var platforms = new ArrayList<PublishedPlatform>();
         for (var platform : image.platforms()) {
             stop.check();
-            platforms.add(publish(platform, layers, work));
+            platforms.add(publish(platform, layers, choice, work));
         }
         var index = LazyDocuments.index(
                 platforms.stream().map(PublishedPlatform::pair).toList());
@@ -179,8 +187,10 @@ public final class Converter {
                 target.reference().withDigest(index.digest()).toString(),
                 index.digest().toString(),
                 tag,
-                "Convert",
-                request.modeReason(),
+                choice.mode().name(),
+                choice.reason(layers.values().stream()
+                        .filter(layer -> !layer.isIndexed())
+                        .count()),
                 platforms.stream().map(PublishedPlatform::result).toList(),
                 traffic.bytesRead(),
                 traffic.bytesPushed(),
@@ -191,8 +201,8 @@ public final class Converter {
                 verified);
     }
 
-    private Map<Digest, ConvertedLayer> convertLayers(ConversionRequest request, SourceImage image, Path work)
-            throws IOException {
+    private Map<Digest, ConvertedLayer> convertLayers(
+            ConversionRequest request, ModeChoice choice, SourceImage image, Path work) throws IOException {
         var promises = new LinkedHashMap<Digest, Promise>();
         for (var platform : image.platforms()) {
             for (var i = 0; i < platform.layers().size(); i++) {
@@ -209,9 +219,9 @@ public final class Converter {
         progress.begin(
                 Phase.CONVERT,
                 layers.values().stream().mapToLong(Descriptor::sizeBytes).sum());
-        var records = new LayerRecords(target, ConversionRequest.canonical(request.options()));
+        var records = new LayerRecords(target);
         try (var compressors = Executors.newVirtualThreadPerTaskExecutor()) {
-            var conversion = conversion(request, records, compressors, work);
+            var conversion = conversion(request, choice, records, compressors, work);
             var converted = new ConcurrentHashMap<Digest, ConvertedLayer>();
             var tasks = new ArrayList<Parallel.Task<Digest>>();
             for (var layer : layers.values()) {
@@ -227,13 +237,13 @@ public final class Converter {
     }
 
     private LayerConversion conversion(
-            ConversionRequest request, LayerRecords records, Executor compressors, Path work) {
+            ConversionRequest request, ModeChoice choice, LayerRecords records, Executor compressors, Path work) {
         return new LayerConversion(
                 source,
                 target,
                 records,
-                request.options(),
-                request.mayReuse(),
+                request,
+                choice.mode() == Mode.Index,
                 compressors,
                 Runtime.getRuntime().availableProcessors() + SPARE_PRESSES,
                 work,
@@ -244,7 +254,8 @@ public final class Converter {
     private record PublishedPlatform(Pair pair, PlatformResult result) {}
 
     /** Pushes everything of one platform but its manifests, and makes those. */
-    private PublishedPlatform publish(SourcePlatform platform, Map<Digest, ConvertedLayer> converted, Path work)
+    private PublishedPlatform publish(
+            SourcePlatform platform, Map<Digest, ConvertedLayer> converted, ModeChoice choice, Path work)
             throws IOException, CorruptImageException {
         var layers = new ArrayList<ConvertedLayer>();
         for (var layer : platform.layers()) {
@@ -270,7 +281,8 @@ public final class Converter {
                 platform,
                 push(LazyNames.NYDUS_CONFIG, artifactConfig),
                 blobs,
-                LazyDocuments.bootstrap(bootstrap.digest(), bootstrap.sizeBytes()));
+                LazyDocuments.bootstrap(bootstrap.digest(), bootstrap.sizeBytes()),
+                choice.mode().name());
 
         var marker = Marker.of(artifact.digest());
         push(MediaTypes.OCI_LAYER_GZIP, marker.gzip());
@@ -289,7 +301,11 @@ public final class Converter {
                 blobs.stream().mapToLong(Descriptor::sizeBytes).sum(),
                 merged.sizeBytes(),
                 duplicateBytes,
-                (int) layers.stream().filter(ConvertedLayer::isReused).count());
+                (int) layers.stream().filter(ConvertedLayer::isReused).count(),
+                (int) layers.stream().filter(ConvertedLayer::isIndexed).count(),
+                artifact.layers().stream().mapToLong(Descriptor::sizeBytes).sum()
+                        + artifact.config().sizeBytes()
+                        + artifact.bytes().length);
         return new PublishedPlatform(new Pair(platform, lazy, artifact), result);
     }
 

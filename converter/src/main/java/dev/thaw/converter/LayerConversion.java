@@ -1,12 +1,16 @@
 package dev.thaw.converter;
 
+import dev.thaw.converter.ConversionRequest.Mode;
 import dev.thaw.converter.layer.LayerItem;
 import dev.thaw.converter.layer.LayerReader;
 import dev.thaw.converter.layer.LayerStream;
+import dev.thaw.converter.layer.LayerStream.Form;
 import dev.thaw.converter.layer.LayerStream.Promise;
 import dev.thaw.converter.publish.LazyDocuments;
 import dev.thaw.converter.registry.Repository;
 import dev.thaw.converter.registry.Upload;
+import dev.thaw.converter.report.ConversionException;
+import dev.thaw.converter.report.FailureReason;
 import dev.thaw.converter.report.Progress;
 import dev.thaw.converter.report.StopSignal;
 import dev.thaw.converter.tar.ByteNames;
@@ -16,26 +20,31 @@ import dev.thaw.rafs.Bootstrap;
 import dev.thaw.rafs.CorruptImageException;
 import dev.thaw.rafs.LayerBlobWriter;
 import dev.thaw.rafs.LayerEntry;
-import dev.thaw.rafs.LayerOptions;
+import dev.thaw.rafs.LayerIndexWriter;
+import dev.thaw.rafs.NotIndexableException;
 import dev.thaw.rafs.Xattr;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Optional;
 import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Turns one source layer into one blob: the layer streams in from its registry, the blob streams out to the target, and neither
- * is ever whole in memory or on disk.
+ * Turns one source layer into one blob, of its contents or of where they lie in the layer: the layer streams in from its registry,
+ * the blob streams out to the target, and neither is ever whole in memory or on disk.
  */
 final class LayerConversion {
+    /** Nothing refers back further than 32 KiB. */
+    private static final int MIN_GRAIN_BYTES = 32 << 10;
+
     private final Repository source;
     private final Repository target;
     private final LayerRecords records;
-    private final LayerOptions options;
-    private final boolean mayReuse;
+    private final ConversionRequest request;
+    private final boolean mayIndex;
     private final Executor compressors;
     private final int compressorsPerLayer;
     private final Path workDirectory;
@@ -46,8 +55,8 @@ final class LayerConversion {
             Repository source,
             Repository target,
             LayerRecords records,
-            LayerOptions options,
-            boolean mayReuse,
+            ConversionRequest request,
+            boolean mayIndex,
             Executor compressors,
             int compressorsPerLayer,
             Path workDirectory,
@@ -56,8 +65,8 @@ final class LayerConversion {
         this.source = source;
         this.target = target;
         this.records = records;
-        this.options = options;
-        this.mayReuse = mayReuse;
+        this.request = request;
+        this.mayIndex = mayIndex;
         this.compressors = compressors;
         this.compressorsPerLayer = compressorsPerLayer;
         this.workDirectory = workDirectory;
@@ -67,32 +76,70 @@ final class LayerConversion {
 
     /** Converts the layer unless a record says that it was, and leaves its bootstrap in the work directory. */
     ConvertedLayer convert(Descriptor layer, Promise promise) throws IOException, CorruptImageException {
+        if (!mayIndex) {
+            return convert(layer, promise, false);
+        }
+        var copied = known(layer, copiedInstead());
+        if (copied.isPresent() && request.mode() == Mode.Auto) {
+            return convert(layer, promise, false);
+        }
+        try {
+            return convert(layer, promise, true);
+        } catch (NotIndexableException e) {
+            if (request.mode() == Mode.Index) {
+                throw new ConversionException(
+                        FailureReason.UnsupportedMediaType,
+                        "layer " + layer.digest() + " cannot be read in place: " + e.getMessage()
+                                + "; choose Auto, which copies such layers, or Convert",
+                        e);
+            }
+            progress.say("Layer " + layer.digest() + " is copied, for it cannot be read in place: " + e.getMessage());
+            var converted = convert(layer, promise, false);
+            records.put(layer, converted.blob(), copiedInstead());
+            return converted;
+        }
+    }
+
+    /** What notes that the layer cannot be read in place under these options, so that it is not tried again. */
+    private String copiedInstead() {
+        return request.canonicalIndex() + ";copied=" + ConversionRequest.canonical(request.options());
+    }
+
+    private Optional<Descriptor> known(Descriptor layer, String options) throws ConversionException {
+        return request.mayReuse() ? records.find(layer, options) : Optional.empty();
+    }
+
+    private ConvertedLayer convert(Descriptor layer, Promise promise, boolean isIndexed)
+            throws IOException, CorruptImageException {
         stop.check();
+        var options = isIndexed ? request.canonicalIndex() : ConversionRequest.canonical(request.options());
         var bootstrap = workDirectory.resolve("layer-" + layer.digest().hex() + ".boot");
         var needsCopy = !source.reference().sameRepository(target.reference())
                 && !target.hasBlob(layer.digest())
                 && !target.mount(layer.digest(), source);
-        var known = mayReuse ? records.find(layer).orElse(null) : null;
+        var known = known(layer, options).orElse(null);
         if (known != null && isSound(layer, known, bootstrap)) {
             if (needsCopy) {
                 copy(layer, promise);
             } else {
                 progress.advance(layer.sizeBytes());
             }
-            return new ConvertedLayer(known, chunkCount(bootstrap), bootstrap, 0, true);
+            return new ConvertedLayer(known, chunkCount(bootstrap), bootstrap, 0, true, isIndexed);
         }
         try (var tee = needsCopy ? target.upload() : null;
-                var stream = open(layer, promise, tee)) {
-            var blob = convert(stream);
+                var stream =
+                        open(layer, promise, tee, isIndexed ? Math.max(MIN_GRAIN_BYTES, request.spanBytes() / 8) : 0)) {
+            var blob = isIndexed ? index(layer, stream) : convert(stream);
             if (tee != null) {
                 tee.commit(layer.digest());
             }
-            records.put(layer, blob);
-            if (!mayReuse || known != null) {
-                records.removeOthers(layer, blob);
+            records.put(layer, blob, options);
+            if (!request.mayReuse() || known != null) {
+                records.removeOthers(layer, blob, options);
             }
             InlinedBootstrap.fetch(target, blob, bootstrap);
-            return new ConvertedLayer(blob, chunkCount(bootstrap), bootstrap, stream.uncompressedBytes(), false);
+            return new ConvertedLayer(
+                    blob, chunkCount(bootstrap), bootstrap, stream.uncompressedBytes(), false, isIndexed);
         }
     }
 
@@ -111,7 +158,7 @@ final class LayerConversion {
 
     private Descriptor convert(LayerStream stream) throws IOException {
         try (var upload = target.upload();
-                var writer = new LayerBlobWriter(upload, options, compressors, compressorsPerLayer)) {
+                var writer = new LayerBlobWriter(upload, request.options(), compressors, compressorsPerLayer)) {
             var reader = new LayerReader(stream.content());
             for (var item = reader.next(); item != null; item = reader.next()) {
                 stop.check();
@@ -130,9 +177,43 @@ final class LayerConversion {
         }
     }
 
+    private Descriptor index(Descriptor layer, LayerStream stream) throws IOException {
+        try (var upload = target.upload()) {
+            var gzip = switch (stream.form()) {
+                case Form.Gzip(var scan) -> scan.orElse(null);
+                case Form.Plain() -> null;
+                case Form.Zstd() ->
+                    throw new NotIndexableException(
+                            "it is compressed with zstd, whose frames are only read from their beginning");
+            };
+            var writer = new LayerIndexWriter(upload, request.options(), gzip, request.spanBytes());
+            var reader = new LayerReader(stream.content());
+            for (var item = reader.next(); item != null; item = reader.next()) {
+                stop.check();
+                if (item.kind() == LayerItem.Kind.FILE && item.sizeBytes() > 0 && reader.contentOffset() < 0) {
+                    throw new NotIndexableException(
+                            "file " + ByteNames.text(item.path()) + " is sparse, and does not lie in it in one piece");
+                }
+                if (!item.isImplied()) {
+                    writer.add(entry(item), reader.content(), reader.contentOffset());
+                }
+            }
+            stream.finish();
+            var blob = writer.finish(layer.digest().hex(), layer.sizeBytes());
+            stop.check();
+            var digest = new Digest("sha256", blob.digest());
+            upload.commit(digest);
+            return LazyDocuments.index(digest, blob.sizeBytes(), layer.digest());
+        } catch (NotIndexableException e) {
+            throw e;
+        } catch (IOException e) {
+            throw stream.explain(e);
+        }
+    }
+
     private void copy(Descriptor layer, Promise promise) throws IOException {
         try (var upload = target.upload();
-                var stream = open(layer, promise, upload)) {
+                var stream = open(layer, promise, upload, 0)) {
             try {
                 stream.finish();
             } catch (IOException e) {
@@ -142,8 +223,9 @@ final class LayerConversion {
         }
     }
 
-    private LayerStream open(Descriptor layer, Promise promise, @Nullable Upload copy) throws IOException {
-        return new LayerStream(new Observed(source.unchecked(layer), copy), promise);
+    private LayerStream open(Descriptor layer, Promise promise, @Nullable Upload copy, int grainBytes)
+            throws IOException {
+        return new LayerStream(new Observed(source.unchecked(layer), copy), promise, grainBytes);
     }
 
     private static int chunkCount(Path bootstrap) throws IOException, CorruptImageException {

@@ -19,22 +19,23 @@ final class LayerRecords {
     private static final Logger LOG = LoggerFactory.getLogger(LayerRecords.class);
 
     private final Repository target;
-    private final String options;
     private final ReentrantLock lock = new ReentrantLock();
     private boolean hasEmptyConfig;
 
-    /** @param options the canonical text of everything that decides a blob's bytes beside its layer */
-    LayerRecords(Repository target, String options) {
+    LayerRecords(Repository target) {
         this.target = target;
-        this.options = options;
     }
 
-    /** The blob that the layer became under the same options, if it is still there. */
-    Optional<Descriptor> find(Descriptor layer) throws ConversionException {
+    /**
+     * The blob that the layer became under the same options, if it is still there.
+     *
+     * @param options the canonical text of everything that decides a blob's bytes beside its layer
+     */
+    Optional<Descriptor> find(Descriptor layer, String options) throws ConversionException {
         for (var entry : target.referrers(layer.digest(), LazyNames.LAYER_RECORD)) {
             var noted = entry.annotations().get(LazyNames.OPTIONS_ANNOTATION);
             if (noted == null || noted.equals(options)) {
-                var blob = blob(layer, entry);
+                var blob = blob(layer, entry, options);
                 if (blob.isPresent()) {
                     return blob;
                 }
@@ -43,7 +44,7 @@ final class LayerRecords {
         return Optional.empty();
     }
 
-    private Optional<Descriptor> blob(Descriptor layer, Descriptor entry) throws ConversionException {
+    private Optional<Descriptor> blob(Descriptor layer, Descriptor entry, String options) throws ConversionException {
         try {
             if (target.document(entry.digest()) instanceof ImageManifest manifest
                     && options.equals(manifest.annotations().get(LazyNames.OPTIONS_ANNOTATION))
@@ -63,7 +64,7 @@ final class LayerRecords {
         return Optional.empty();
     }
 
-    void put(Descriptor layer, Descriptor blob) throws ConversionException {
+    void put(Descriptor layer, Descriptor blob, String options) throws ConversionException {
         pushEmptyConfig();
         target.putReferrer(LazyDocuments.layerRecord(layer, blob, options));
     }
@@ -72,10 +73,10 @@ final class LayerRecords {
      * Takes back the records under the same options by which the layer became another blob. A registry that does not let us is no
      * hindrance: the next conversion then finds out again what this one did.
      */
-    void removeOthers(Descriptor layer, Descriptor blob) {
+    void removeOthers(Descriptor layer, Descriptor blob, String options) {
         try {
             for (var entry : target.referrers(layer.digest(), LazyNames.LAYER_RECORD)) {
-                if (blob(layer, entry)
+                if (blob(layer, entry, options)
                         .filter(other -> !other.digest().equals(blob.digest()))
                         .isPresent()) {
                     LOG.warn("the record {} of layer {} is wrong and taken back", entry.digest(), layer.digest());

@@ -162,8 +162,10 @@ class CommandLineTest {
         assertThat(run("convert", "--source", image, "--chunk-size", "3Ki")).isEqualTo(2);
         assertThat(errors()).contains("power of two");
         assertThat(run("convert", "--source", image, "--chunk-size", "1Zi")).isEqualTo(2);
-        assertThat(run("convert", "--source", image, "--mode", "Index")).isEqualTo(2);
-        assertThat(errors()).contains("not in this version");
+        assertThat(run("convert", "--source", image, "--mode", "Copy")).isEqualTo(2);
+        assertThat(errors()).contains("Auto, Convert, Index");
+        assertThat(run("convert", "--source", image, "--span", "1Ki")).isEqualTo(2);
+        assertThat(errors()).contains("128 KiB to 16 MiB apart");
         assertThat(run("convert", "--source", image, "--parallel", "0")).isEqualTo(2);
         assertThat(run("convert", "--source", image, "--target", registry.host() + "/a@sha256:" + "0".repeat(64)))
                 .isEqualTo(2);

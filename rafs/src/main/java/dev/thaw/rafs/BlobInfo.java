@@ -18,6 +18,9 @@ package dev.thaw.rafs;
  * @param ciCodec how it is stored
  * @param tocSize bytes of the table of contents with its tar header, 0 when unknown
  * @param mappedBlock first 4096-byte block of the blob in the flat address space (one file for everything)
+ * @param tableId of a blob that is an untouched layer: the sha256 of the blob that has its chunk table, 64 hex characters; empty in a
+ *     layer's own bootstrap, which cannot know it, and for blobs that have their own table
+ * @param tableBlobBytes length of that blob, or 0
  */
 public record BlobInfo(
         int index,
@@ -34,7 +37,9 @@ public record BlobInfo(
         long ciUncompressedSize,
         Codec ciCodec,
         int tocSize,
-        long mappedBlock) {
+        long mappedBlock,
+        String tableId,
+        long tableBlobBytes) {
 
     /** Length of the header behind the chunk table's bytes. */
     public static final int CI_HEADER_BYTES = 4096;
@@ -45,6 +50,10 @@ public record BlobInfo(
     public static final int FEATURE_INLINED_BOOTSTRAP = 0x2;
     /** The chunk table has 24-byte entries. */
     public static final int FEATURE_CHUNK_INFO_V2 = 0x4;
+    /** The chunk table has checkpoints of a gzip stream; see {@link SpanTable}. */
+    public static final int FEATURE_ZRAN = 0x8;
+    /** The blob is an untouched layer; its chunk table lies in another blob. */
+    public static final int FEATURE_SEPARATE = 0x10;
     /** The blob holds the digests of its chunks. */
     public static final int FEATURE_INLINED_DIGESTS = 0x20;
     /** A 512-byte tar header follows each section of the blob. */
@@ -53,6 +62,43 @@ public record BlobInfo(
     public static final int FEATURE_TOC = 0x20000000;
     /** Chunk data ends where the chunk table starts, whatever {@link #compressedSize} says. */
     public static final int FEATURE_CAP_TAR_TOC = 0x40000000;
+
+    /** A blob that has its own chunk table. */
+    public BlobInfo(
+            int index,
+            String id,
+            int chunkSizeBytes,
+            int chunkCount,
+            Codec codec,
+            DigestAlgorithm digester,
+            int features,
+            long compressedSize,
+            long uncompressedSize,
+            long ciOffset,
+            long ciCompressedSize,
+            long ciUncompressedSize,
+            Codec ciCodec,
+            int tocSize,
+            long mappedBlock) {
+        this(
+                index,
+                id,
+                chunkSizeBytes,
+                chunkCount,
+                codec,
+                digester,
+                features,
+                compressedSize,
+                uncompressedSize,
+                ciOffset,
+                ciCompressedSize,
+                ciUncompressedSize,
+                ciCodec,
+                tocSize,
+                mappedBlock,
+                "",
+                0);
+    }
 
     public boolean has(int feature) {
         return (features & feature) != 0;
@@ -63,9 +109,19 @@ public record BlobInfo(
         return has(FEATURE_INLINED_BOOTSTRAP);
     }
 
+    /** Whether the blob is an untouched layer: a tar, or a gzipped one that is entered at checkpoints. */
+    public boolean isLayer() {
+        return has(FEATURE_SEPARATE);
+    }
+
+    /** Whether the blob is a gzip stream that is entered at checkpoints. */
+    public boolean isGzip() {
+        return has(FEATURE_ZRAN);
+    }
+
     /** Bytes of compressed chunks at the blob's start; no chunk reaches further. */
     public long dataBytes() {
-        if (!has(FEATURE_CAP_TAR_TOC)) {
+        if (!has(FEATURE_CAP_TAR_TOC) || isLayer()) {
             return compressedSize;
         }
         return has(FEATURE_TAR_HEADERS) ? ciOffset - 512 : ciOffset;
@@ -87,11 +143,13 @@ public record BlobInfo(
                 ciUncompressedSize,
                 ciCodec,
                 tocSize,
-                block);
+                block,
+                tableId,
+                tableBlobBytes);
     }
 
-    /** The same blob as a merged bootstrap lists it: by its real id and size. */
-    BlobInfo merged(int newIndex, String realId, long sizeBytes) {
+    /** The same blob as a merged bootstrap lists it: by its real id and size, and those of the blob with its table. */
+    BlobInfo merged(int newIndex, String realId, long sizeBytes, String realTableId, long realTableBlobBytes) {
         return new BlobInfo(
                 newIndex,
                 realId,
@@ -107,6 +165,8 @@ public record BlobInfo(
                 ciUncompressedSize,
                 ciCodec,
                 0,
-                0);
+                0,
+                realTableId,
+                realTableBlobBytes);
     }
 }

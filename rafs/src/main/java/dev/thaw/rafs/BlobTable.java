@@ -3,7 +3,9 @@ package dev.thaw.rafs;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
+import java.util.HexFormat;
 import java.util.List;
 
 /**
@@ -26,8 +28,8 @@ import java.util.List;
  *  120    8 ciCompressedSize
  *  128    8 ciUncompressedSize 16 or 24 per chunk
  *  136   32 tocDigest          zeros: unknown
- *  168   32 metaDigest         of reference blobs; a key in encrypted ones
- *  200    8 metaSize
+ *  168   32 tableId            sha256 of the blob with an untouched layer's chunk table; a key in encrypted blobs
+ *  200    8 tableBlobBytes
  *  208    8 cipherIv
  *  216    4 cipher             0 none, 1 AES-128-XTS
  *  220   36 reserved
@@ -40,8 +42,11 @@ final class BlobTable {
     static final long MAX_UNCOMPRESSED_BYTES = 1L << 44;
     static final String PLACEHOLDER_ID = "x".repeat(DeviceSlot.TAG_BYTES);
 
-    private static final int FEATURE_ZRAN = 0x8;
-    private static final int FEATURE_SEPARATE = 0x10;
+    private static final int TABLE_DIGEST_BYTES = 32;
+    private static final byte[] UNKNOWN_DIGEST = new byte[TABLE_DIGEST_BYTES];
+    /** Far above any real table; a guard against one that is made to fill a disk. */
+    private static final long MAX_TABLE_BYTES = 2L << 30;
+
     private static final int FEATURE_TARFS = 0x40;
     private static final int FEATURE_BATCH = 0x80;
     private static final int FEATURE_ENCRYPTED = 0x100;
@@ -52,6 +57,8 @@ final class BlobTable {
             & ~(BlobInfo.FEATURE_ALIGNED
                     | BlobInfo.FEATURE_INLINED_BOOTSTRAP
                     | BlobInfo.FEATURE_CHUNK_INFO_V2
+                    | BlobInfo.FEATURE_ZRAN
+                    | BlobInfo.FEATURE_SEPARATE
                     | BlobInfo.FEATURE_INLINED_DIGESTS
                     | FEATURE_DICTIONARY);
 
@@ -91,17 +98,21 @@ final class BlobTable {
                 in.u63(at + 128, "size of the chunk table"),
                 Codec.ofNumber(in.i32(at + 108), in.name(), at + 108),
                 in.i32(at + 104),
-                device.mappedBlock());
+                device.mappedBlock(),
+                tableId(in, at),
+                (in.i32(at + 84) & BlobInfo.FEATURE_SEPARATE) == 0 ? 0 : in.u63(at + 200, "size of the table's blob"));
+    }
+
+    private static String tableId(Image in, long at) {
+        byte[] digest = in.copy(at + 168, TABLE_DIGEST_BYTES);
+        boolean isThere = (in.i32(at + 84) & BlobInfo.FEATURE_SEPARATE) != 0 && !Arrays.equals(digest, UNKNOWN_DIGEST);
+        return isThere ? HexFormat.of().formatHex(digest) : "";
     }
 
     private static void refuseByName(Image in, long at, int features, int cipher) throws CorruptImageException {
         String kind = null;
         if (cipher != 0 || (features & FEATURE_ENCRYPTED) != 0) {
             kind = "is encrypted";
-        } else if ((features & FEATURE_ZRAN) != 0) {
-            kind = "refers into an untouched tar.gz (zran)";
-        } else if ((features & FEATURE_SEPARATE) != 0) {
-            kind = "keeps its chunks in another blob (a reference to an untouched layer)";
         } else if ((features & FEATURE_TARFS) != 0) {
             kind = "is a tar file (tarfs)";
         } else if ((features & FEATURE_BATCH) != 0) {
@@ -141,8 +152,11 @@ final class BlobTable {
                     "uncompressed size " + blob.uncompressedSize() + " is not that of a device of " + device.blocks()
                             + " blocks");
             long entryBytes = blob.has(BlobInfo.FEATURE_CHUNK_INFO_V2) ? CiEntry.V2_BYTES : CiEntry.V1_BYTES;
+            long least = entryBytes * blob.chunkCount();
             require(
-                    blob.ciUncompressedSize() == entryBytes * blob.chunkCount(),
+                    blob.isGzip()
+                            ? blob.ciUncompressedSize() >= least && blob.ciUncompressedSize() <= MAX_TABLE_BYTES
+                            : blob.ciUncompressedSize() == least,
                     128,
                     "chunk table of " + blob.ciUncompressedSize() + " bytes for " + blob.chunkCount() + " chunks");
             require(
@@ -152,6 +166,15 @@ final class BlobTable {
                                     : blob.ciCompressedSize() <= blob.ciUncompressedSize()),
                     120,
                     "stored chunk table is longer than the table");
+            require(
+                    !blob.isLayer() || blob.has(BlobInfo.FEATURE_CHUNK_INFO_V2),
+                    84,
+                    "chunks lie in another blob, but the chunk table is not of version 2");
+            require(!blob.isGzip() || blob.isLayer(), 84, "zran checkpoints without a layer that they belong to");
+            require(
+                    !blob.isGzip() || blob.codec() == Codec.GZIP,
+                    76,
+                    "zran checkpoints of a layer that is not compressed with gzip");
             require(blob.ciOffset() < MAX_COMPRESSED_BYTES, 112, "chunk table starts beyond 2^40 bytes");
             require(blob.tocSize() >= 0, 104, "table of contents is larger than 2 GiB");
             require(blob.dataBytes() > 0, 112, "no room for chunks before the chunk table");
@@ -192,6 +215,10 @@ final class BlobTable {
                 .u64(blob.ciOffset())
                 .u64(blob.ciCompressedSize())
                 .u64(blob.ciUncompressedSize())
+                .zeroTo(start + 168)
+                .bytes(HexFormat.of().parseHex(blob.tableId()))
+                .zeroTo(start + 200)
+                .u64(blob.tableBlobBytes())
                 .zeroTo(start + ENTRY_BYTES);
     }
 }

@@ -124,7 +124,9 @@ final class ChunkRecords {
         require(
                 record,
                 40,
-                stored > 0 && (isCompressed(record) ? stored <= 2 * blob.chunkSizeBytes() : stored == size),
+                blob.isGzip()
+                        ? stored >= 0
+                        : stored > 0 && (isCompressed(record) ? stored <= 2 * blob.chunkSizeBytes() : stored == size),
                 "stored size " + Integer.toUnsignedString(stored) + " of a chunk of " + size + " bytes");
         long offset = uncompressedOffset(record);
         require(

@@ -11,7 +11,7 @@ package dev.thaw.rafs;
  * version 2: three words
  *   0   0..31 uncompressed offset / 4096   | 32..55 uncompressed size - 1 | 56..63 flags
  *   1   0..39 compressed offset            | 40..63 compressed size
- *   2   crc32c, or the place in a zran or batch context
+ *   2   crc32c; of a zran chunk, 0..31 its offset in the span of a checkpoint, 32..63 the checkpoint's number
  * </pre>
  */
 final class CiEntry {
@@ -19,6 +19,7 @@ final class CiEntry {
     static final int V2_BYTES = 24;
 
     static final int V2_COMPRESSED = 0x1;
+    static final int V2_ZRAN = 0x2;
     static final int V2_CRC32 = 0x10;
 
     private CiEntry() {}
@@ -47,6 +48,14 @@ final class CiEntry {
 
     static int compressedSize(long c) {
         return (int) (c >>> 44 | (c >>> 40 & 0xf) << 20) + 1;
+    }
+
+    static long v2UncompressedWord(long offset, int size, int flags) {
+        return offset >>> SuperBlock.BLOCK_BITS | (size - 1L) << 32 | (long) flags << 56;
+    }
+
+    static long v2CompressedWord(long offset, int size) {
+        return offset | (long) size << 40;
     }
 
     static long v2UncompressedOffset(long word0) {

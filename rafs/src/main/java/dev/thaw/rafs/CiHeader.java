@@ -15,9 +15,9 @@ import java.io.IOException;
  *   16     8 offset           of the table in the blob
  *   24     8 compressedSize
  *   32     8 uncompressedSize
- *   40     8 extrasOffset     zran or batch tables, not ours
+ *   40     8 extrasOffset     in the table: where the checkpoints of a zran table begin
  *   48     8 extrasSize
- *   56     4 extrasCount
+ *   56     4 extrasCount      checkpoints
  * 4092     4 magic
  * </pre>
  */
@@ -26,6 +26,16 @@ final class CiHeader {
     private static final int TAIL = BlobInfo.CI_HEADER_BYTES - 4;
 
     private CiHeader() {}
+
+    /** What follows the entries in a table. */
+    record Extras(long offset, long size, int count) {
+        static final Extras NONE = new Extras(0, 0, 0);
+    }
+
+    /** Of a header that was checked. */
+    static Extras extras(Image in) throws CorruptImageException {
+        return new Extras(in.u63(40, "offset of checkpoints"), in.u63(48, "size of checkpoints"), in.i32(56));
+    }
 
     static void check(Image in, BlobInfo blob) throws CorruptImageException {
         if (in.size() != BlobInfo.CI_HEADER_BYTES) {
@@ -41,6 +51,10 @@ final class CiHeader {
     }
 
     static void write(ImageWriter out, BlobInfo blob) throws IOException {
+        write(out, blob, Extras.NONE);
+    }
+
+    static void write(ImageWriter out, BlobInfo blob, Extras extras) throws IOException {
         long start = out.position();
         out.u32(MAGIC)
                 .u32(blob.features())
@@ -49,6 +63,9 @@ final class CiHeader {
                 .u64(blob.ciOffset())
                 .u64(blob.ciCompressedSize())
                 .u64(blob.ciUncompressedSize())
+                .u64(extras.offset)
+                .u64(extras.size)
+                .u32(extras.count)
                 .zeroTo(start + TAIL)
                 .u32(MAGIC);
     }

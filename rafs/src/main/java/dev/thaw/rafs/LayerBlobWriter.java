@@ -1,16 +1,12 @@
 package dev.thaw.rafs;
 
 import com.github.luben.zstd.Zstd;
-import com.github.luben.zstd.ZstdOutputStreamNoFinalizer;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
@@ -39,7 +35,7 @@ public final class LayerBlobWriter implements AutoCloseable {
             | BlobInfo.FEATURE_CAP_TAR_TOC;
 
     private final LayerOptions options;
-    private final DigestedOutput out;
+    private final LayerBlobOutput out;
     private final LayerTree tree = new LayerTree();
     private final LayerChunks chunks = new LayerChunks();
     private final Executor compressors;
@@ -74,7 +70,7 @@ public final class LayerBlobWriter implements AutoCloseable {
             throw new IllegalArgumentException("parallelism " + parallelism + " is less than 1");
         }
         this.options = options;
-        this.out = new DigestedOutput(out);
+        this.out = new LayerBlobOutput(out);
         this.compressors = compressors;
         for (int i = 0; i < parallelism; i++) {
             var press = new ChunkPress(options, chunks);
@@ -93,22 +89,7 @@ public final class LayerBlobWriter implements AutoCloseable {
      */
     public void add(LayerEntry entry, @Nullable InputStream content) throws IOException {
         begin();
-        String name = entry.pathText();
-        switch (entry.kind()) {
-            case DIRECTORY -> tree.putDirectory(entry.path(), attributes(entry, 0));
-            case FILE -> tree.put(entry.path(), file(entry, content));
-            case HARD_LINK -> tree.link(entry.path(), entry.linkTarget());
-            case SYMLINK -> {
-                checkTarget(name, entry.linkTarget());
-                tree.put(entry.path(), TreeNode.symlink(attributes(entry, 0), entry.linkTarget()));
-            }
-            case CHARACTER_DEVICE, BLOCK_DEVICE -> {
-                checkDevice(name, entry.devMajor(), entry.devMinor());
-                int rdev = Inode.rdev(entry.devMajor(), entry.devMinor());
-                tree.put(entry.path(), TreeNode.of(attributes(entry, rdev)));
-            }
-            case FIFO, SOCKET -> tree.put(entry.path(), TreeNode.of(attributes(entry, 0)));
-        }
+        tree.add(entry, file -> fill(file, entry, content));
         usable = true;
     }
 
@@ -127,17 +108,16 @@ public final class LayerBlobWriter implements AutoCloseable {
         while (!busy.isEmpty()) {
             storeOldest();
         }
-        var sections = new ArrayList<BlobSections.Section>();
-        var blobs = chunks.count() == 0 ? List.<BlobInfo>of() : List.of(writeTables(sections));
+        var blobs = chunks.count() == 0 ? List.<BlobInfo>of() : List.of(writeTables());
         var bootstrap = new BootstrapWriter(
                 tree.root(),
                 blobs,
                 new Records(),
                 new BootstrapWriter.Settings(options.chunkSizeBytes(), options.codec(), options.digest(), true));
-        writeBootstrap(bootstrap, sections, bootstrapCopy);
-        writeContents(sections);
+        out.writeBootstrap(bootstrap, options.zstdLevel(), bootstrapCopy);
+        out.writeContents();
         return new LayerBlob(
-                HexFormat.of().formatHex(out.sha256()),
+                out.digest(),
                 out.position(),
                 contentBytes,
                 duplicateBytes,
@@ -167,28 +147,13 @@ public final class LayerBlobWriter implements AutoCloseable {
         usable = false;
     }
 
-    private static TreeNode.Attributes attributes(LayerEntry entry, int rdev) throws IOException {
-        if (!Inode.areNanos(entry.mtimeNanos())) {
-            throw new IOException(entry.pathText() + ": " + entry.mtimeNanos() + " nanoseconds are out of range");
-        }
-        return new TreeNode.Attributes(
-                entry.kind().typeBits() | (entry.mode() & 07777),
-                entry.uid(),
-                entry.gid(),
-                entry.mtimeSeconds(),
-                entry.mtimeNanos(),
-                rdev,
-                XattrArea.storable(entry.xattrs(), entry.pathText()));
-    }
-
-    private TreeNode file(LayerEntry entry, @Nullable InputStream content) throws IOException {
-        var node = TreeNode.of(attributes(entry, 0));
+    private void fill(TreeNode node, LayerEntry entry, @Nullable InputStream content) throws IOException {
         long size = entry.sizeBytes();
         if (size < 0 || (size > 0 && content == null)) {
             throw new IOException(entry.pathText() + ": file of " + size + " bytes without content");
         }
         if (size == 0 || content == null) {
-            return node;
+            return;
         }
         var file = new LayerFile(chunks);
         node.setContent(size, file);
@@ -206,51 +171,27 @@ public final class LayerBlobWriter implements AutoCloseable {
         }
         contentBytes += size;
         chunkUses += ordinal;
-        return node;
     }
 
     private void storeOldest() throws IOException {
         var press = busy.removeFirst();
-        duplicateBytes += press.store(out);
+        duplicateBytes += press.store(out.stream());
         idle.addLast(press);
-    }
-
-    private static void checkTarget(String name, byte[] target) throws IOException {
-        if (target.length == 0 || target.length > InodeLayout.MAX_SYMLINK_BYTES) {
-            throw new IOException(name + ": symlink target of " + target.length + " bytes; 1 to "
-                    + InodeLayout.MAX_SYMLINK_BYTES + " can be stored");
-        }
-        for (byte b : target) {
-            if (b == 0) {
-                throw new IOException(name + ": symlink target holds a NUL byte");
-            }
-        }
-    }
-
-    private static void checkDevice(String name, int major, int minor) throws IOException {
-        if (major < 0 || major > 0xfff || minor < 0 || minor > 0xfffff) {
-            throw new IOException(name + ": device " + major + ":" + minor + " has no number in Linux");
-        }
     }
 
     // --- sections
 
     /** Chunk table, its header and the digests; the chunks are there already. */
-    private BlobInfo writeTables(List<BlobSections.Section> sections) throws IOException {
-        long dataBytes = out.position();
-        sections.add(new BlobSections.Section(
-                BlobSections.DATA, Codec.NONE, out.sha256(), 0, dataBytes, chunks.deviceBytes()));
-        writeTarHeader(BlobSections.DATA, dataBytes);
+    private BlobInfo writeTables() throws IOException {
+        out.endData(chunks.deviceBytes());
 
         long tableStart = out.position();
-        var table = bytesOf(chunks::writeTable);
+        var table = LayerBlobOutput.bytesOf(chunks::writeTable);
         byte[] packed = options.codec() == Codec.ZSTD ? Zstd.compress(table, options.zstdLevel()) : table;
         // With lz4 the table stays as it is, for nydus cannot read an lz4 section through the table of contents.
         var tableCodec = packed.length < table.length ? Codec.ZSTD : Codec.NONE;
         byte[] stored = tableCodec == Codec.ZSTD ? packed : table;
-        out.write(stored);
-        sections.add(new BlobSections.Section(
-                BlobSections.CHUNK_TABLE, tableCodec, sha256(table), tableStart, stored.length, table.length));
+        out.write(BlobSections.CHUNK_TABLE, tableCodec, stored, table);
 
         var blob = new BlobInfo(
                 0,
@@ -268,24 +209,10 @@ public final class LayerBlobWriter implements AutoCloseable {
                 tableCodec,
                 0,
                 0);
-        long headerStart = out.position();
-        byte[] header = bytesOf(writer -> CiHeader.write(writer, blob));
-        out.write(header);
-        sections.add(new BlobSections.Section(
-                BlobSections.CHUNK_TABLE_HEADER,
-                Codec.NONE,
-                sha256(header),
-                headerStart,
-                header.length,
-                header.length));
-        writeTarHeader(BlobSections.CHUNK_TABLE, out.position() - tableStart);
-
-        long digestsStart = out.position();
-        byte[] digests = bytesOf(chunks::writeDigests);
-        out.write(digests);
-        sections.add(new BlobSections.Section(
-                BlobSections.DIGESTS, Codec.NONE, sha256(digests), digestsStart, digests.length, digests.length));
-        writeTarHeader(BlobSections.DIGESTS, digests.length);
+        byte[] header = LayerBlobOutput.bytesOf(writer -> CiHeader.write(writer, blob));
+        out.write(BlobSections.CHUNK_TABLE_HEADER, Codec.NONE, header, header);
+        out.writeTarHeader(BlobSections.CHUNK_TABLE, out.position() - tableStart);
+        out.writeDigests(chunks::writeDigests);
         return blob;
     }
 
@@ -300,55 +227,6 @@ public final class LayerBlobWriter implements AutoCloseable {
                 + TarHeader.BYTES;
     }
 
-    private void writeBootstrap(
-            BootstrapWriter bootstrap, List<BlobSections.Section> sections, @Nullable Path bootstrapCopy)
-            throws IOException {
-        long start = out.position();
-        byte[] sha256;
-        try (var zstd = new ZstdOutputStreamNoFinalizer(out.unclosable(), options.zstdLevel());
-                var copy = bootstrapCopy == null
-                        ? OutputStream.nullOutputStream()
-                        : Files.newOutputStream(bootstrapCopy)) {
-            var raw = new DigestedOutput(new Twofold(zstd, copy));
-            bootstrap.write(raw);
-            sha256 = raw.sha256();
-        }
-        long stored = out.position() - start;
-        sections.add(new BlobSections.Section(
-                BlobSections.BOOTSTRAP, Codec.ZSTD, sha256, start, stored, bootstrap.sizeBytes()));
-        writeTarHeader(BlobSections.BOOTSTRAP, stored);
-    }
-
-    private void writeContents(List<BlobSections.Section> sections) throws IOException {
-        byte[] toc = bytesOf(writer -> {
-            for (var section : sections) {
-                section.write(writer);
-            }
-        });
-        out.write(toc);
-        writeTarHeader(BlobSections.TOC, toc.length);
-    }
-
-    private void writeTarHeader(String name, long size) throws IOException {
-        out.write(bytesOf(new TarHeader(name, size)::write));
-    }
-
-    private interface Writing {
-        void to(ImageWriter writer) throws IOException;
-    }
-
-    private static byte[] bytesOf(Writing writing) throws IOException {
-        var bytes = new ByteArrayOutputStream();
-        var writer = new ImageWriter(bytes);
-        writing.to(writer);
-        writer.flush();
-        return bytes.toByteArray();
-    }
-
-    private static byte[] sha256(byte[] bytes) {
-        return ChunkHasher.sha256().digest(bytes);
-    }
-
     private final class Records implements BootstrapWriter.RecordSource {
         @Override
         public int count() {
@@ -358,29 +236,6 @@ public final class LayerBlobWriter implements AutoCloseable {
         @Override
         public void write(ImageWriter writer) throws IOException {
             chunks.writeRecords(writer, options.chunkSizeBytes());
-        }
-    }
-
-    /** Writes the same to two streams. */
-    private static final class Twofold extends OutputStream {
-        private final OutputStream first;
-        private final OutputStream second;
-
-        Twofold(OutputStream first, OutputStream second) {
-            this.first = first;
-            this.second = second;
-        }
-
-        @Override
-        public void write(int b) throws IOException {
-            first.write(b);
-            second.write(b);
-        }
-
-        @Override
-        public void write(byte[] bytes, int offset, int length) throws IOException {
-            first.write(bytes, offset, length);
-            second.write(bytes, offset, length);
         }
     }
 }

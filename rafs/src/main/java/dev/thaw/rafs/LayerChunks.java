@@ -6,6 +6,7 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The chunks of the layer blob that is being written, in the order of their numbers, and an index of them by digest and length.
@@ -69,33 +70,39 @@ final class LayerChunks {
 
     /** Adds a chunk that is stored behind all others and returns its number. */
     int add(byte[] digest, int length, int stored, int ordinal) throws IOException {
+        int chunk = add(digest, length, dataBytes, stored, ordinal);
+        dataBytes += stored;
+        return chunk;
+    }
+
+    /** Adds a chunk that lies somewhere in an untouched layer. */
+    int add(byte[] digest, int length, long storedOffset, int stored, int ordinal) throws IOException {
         if (count == BlobTable.MAX_CHUNKS) {
             throw new IOException(
                     "layer has more than " + BlobTable.MAX_CHUNKS + " different chunks; use larger chunks");
         }
-        if (dataBytes + stored >= BlobTable.MAX_COMPRESSED_BYTES
+        if (storedOffset + stored >= BlobTable.MAX_COMPRESSED_BYTES
                 || deviceBytes + length >= BlobTable.MAX_UNCOMPRESSED_BYTES - SuperBlock.BLOCK_BYTES) {
             throw new IOException(
                     "layer is too large for one blob: at most 2^40 bytes compressed and 2^44 uncompressed");
         }
         lock.lock();
         try {
-            return append(digest, length, stored, ordinal);
+            return append(digest, length, storedOffset, stored, ordinal);
         } finally {
             lock.unlock();
         }
     }
 
-    private int append(byte[] digest, int length, int stored, int ordinal) {
+    private int append(byte[] digest, int length, long storedOffset, int stored, int ordinal) {
         grow();
         int chunk = count++;
         System.arraycopy(digest, 0, digests, chunk * DIGEST_BYTES, DIGEST_BYTES);
         uncompressed[chunk] = CiEntry.uncompressedWord(deviceBytes, length);
-        compressed[chunk] = CiEntry.compressedWord(dataBytes, stored);
+        compressed[chunk] = CiEntry.compressedWord(storedOffset, stored);
         ordinals[chunk] = ordinal;
         enter(chunk);
         deviceBytes = Image.roundUp(deviceBytes + length, SuperBlock.BLOCK_BYTES);
-        dataBytes += stored;
         return chunk;
     }
 
@@ -108,6 +115,20 @@ final class LayerChunks {
     void writeTable(ImageWriter out) throws IOException {
         for (int i = 0; i < count; i++) {
             out.u64(uncompressed[i]).u64(compressed[i]);
+        }
+    }
+
+    /** The entries of version 2, for which a third word says where in its span a chunk is; without spans it is 0. */
+    void writeTable(ImageWriter out, long @Nullable [] places) throws IOException {
+        int flags = places == null ? 0 : CiEntry.V2_COMPRESSED | CiEntry.V2_ZRAN;
+        for (int i = 0; i < count; i++) {
+            out.u64(CiEntry.v2UncompressedWord(
+                            CiEntry.uncompressedOffset(uncompressed[i]),
+                            CiEntry.uncompressedSize(uncompressed[i]),
+                            flags))
+                    .u64(CiEntry.v2CompressedWord(
+                            CiEntry.compressedOffset(compressed[i]), CiEntry.compressedSize(compressed[i])))
+                    .u64(places == null ? 0 : places[i]);
         }
     }
 

@@ -23,6 +23,67 @@ final class LayerTree {
         return root;
     }
 
+    /** Gives a new regular file its content. */
+    interface Filling {
+        void fill(TreeNode file) throws IOException;
+    }
+
+    /** Adds an entry; the content of a regular file is for the caller to fill in. */
+    void add(LayerEntry entry, Filling content) throws IOException {
+        String name = entry.pathText();
+        switch (entry.kind()) {
+            case DIRECTORY -> putDirectory(entry.path(), attributes(entry, 0));
+            case FILE -> {
+                var file = TreeNode.of(attributes(entry, 0));
+                content.fill(file);
+                put(entry.path(), file);
+            }
+            case HARD_LINK -> link(entry.path(), entry.linkTarget());
+            case SYMLINK -> {
+                checkTarget(name, entry.linkTarget());
+                put(entry.path(), TreeNode.symlink(attributes(entry, 0), entry.linkTarget()));
+            }
+            case CHARACTER_DEVICE, BLOCK_DEVICE -> {
+                checkDevice(name, entry.devMajor(), entry.devMinor());
+                int rdev = Inode.rdev(entry.devMajor(), entry.devMinor());
+                put(entry.path(), TreeNode.of(attributes(entry, rdev)));
+            }
+            case FIFO, SOCKET -> put(entry.path(), TreeNode.of(attributes(entry, 0)));
+        }
+    }
+
+    private static TreeNode.Attributes attributes(LayerEntry entry, int rdev) throws IOException {
+        if (!Inode.areNanos(entry.mtimeNanos())) {
+            throw new IOException(entry.pathText() + ": " + entry.mtimeNanos() + " nanoseconds are out of range");
+        }
+        return new TreeNode.Attributes(
+                entry.kind().typeBits() | (entry.mode() & 07777),
+                entry.uid(),
+                entry.gid(),
+                entry.mtimeSeconds(),
+                entry.mtimeNanos(),
+                rdev,
+                XattrArea.storable(entry.xattrs(), entry.pathText()));
+    }
+
+    private static void checkTarget(String name, byte[] target) throws IOException {
+        if (target.length == 0 || target.length > InodeLayout.MAX_SYMLINK_BYTES) {
+            throw new IOException(name + ": symlink target of " + target.length + " bytes; 1 to "
+                    + InodeLayout.MAX_SYMLINK_BYTES + " can be stored");
+        }
+        for (byte b : target) {
+            if (b == 0) {
+                throw new IOException(name + ": symlink target holds a NUL byte");
+            }
+        }
+    }
+
+    private static void checkDevice(String name, int major, int minor) throws IOException {
+        if (major < 0 || major > 0xfff || minor < 0 || minor > 0xfffff) {
+            throw new IOException(name + ": device " + major + ":" + minor + " has no number in Linux");
+        }
+    }
+
     /** Puts a file that is not a directory at a path. */
     void put(byte[] path, TreeNode node) throws IOException {
         if (path.length == 0) {

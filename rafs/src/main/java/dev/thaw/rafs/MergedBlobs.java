@@ -106,16 +106,25 @@ final class MergedBlobs implements BootstrapWriter.RecordSource {
     }
 
     private int number(MergeLayer layer, BlobInfo info) throws CorruptImageException {
+        if (info.isLayer() && info.isPlaceholder()) {
+            throw new CorruptImageException(
+                    layer.bootstrap().name(),
+                    -1,
+                    "bootstrap does not say which layer its blob is; made by nydus-image?");
+        }
         String id = info.isPlaceholder() ? layer.blobId() : info.id();
+        boolean isUntold = info.isLayer() && info.tableId().isEmpty();
+        String tableId = isUntold ? layer.blobId() : info.tableId();
+        long tableBlobBytes = isUntold ? layer.blobSizeBytes() : info.tableBlobBytes();
         var known = numbers.get(id);
         if (known == null) {
             long size = info.isPlaceholder() ? layer.blobSizeBytes() : info.compressedSize();
             numbers.put(id, infos.size());
-            infos.add(info.merged(infos.size(), id, size));
+            infos.add(info.merged(infos.size(), id, size, tableId, tableBlobBytes));
             return infos.size() - 1;
         }
         var below = infos.get(known);
-        if (!below.equals(info.merged(known, id, below.compressedSize()))) {
+        if (!below.equals(info.merged(known, id, below.compressedSize(), tableId, tableBlobBytes))) {
             throw new CorruptImageException(
                     layer.bootstrap().name(), -1, "blob " + id + " is described differently below");
         }

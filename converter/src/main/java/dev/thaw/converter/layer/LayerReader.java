@@ -56,6 +56,11 @@ public final class LayerReader {
         return tar.content();
     }
 
+    /** Where in the archive that content begins; -1 if it does not lie there in one piece. */
+    public long contentOffset() {
+        return tar.contentOffset();
+    }
+
     /** The next step; null when the archive is over. */
     public @Nullable LayerItem next() throws IOException {
         while (ready.isEmpty()) {

@@ -5,14 +5,18 @@ import com.github.luben.zstd.ZstdInputStreamNoFinalizer;
 import dev.thaw.converter.report.ConversionException;
 import dev.thaw.converter.report.FailureReason;
 import dev.thaw.converter.tar.CorruptTarException;
+import dev.thaw.rafs.gzip.GzipScan;
 import java.io.BufferedInputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
+import java.io.InterruptedIOException;
 import java.io.PushbackInputStream;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.zip.ZipException;
 import org.apache.commons.compress.compressors.gzip.GzipCompressorInputStream;
 
@@ -42,13 +46,34 @@ public final class LayerStream implements AutoCloseable {
     private final MeteredStream compressed;
     private final MeteredStream plain;
     private final ReadAhead ahead;
+    private final CompletableFuture<Form> form = new CompletableFuture<>();
+
+    /** How a layer is compressed. */
+    public sealed interface Form {
+        /** Not at all. */
+        record Plain() implements Form {}
+
+        /** @param scan present if it was asked for */
+        record Gzip(Optional<GzipScan> scan) implements Form {}
+
+        record Zstd() implements Form {}
+    }
 
     /** @param stored the layer as the registry hands it out; closed with this */
     public LayerStream(InputStream stored, Promise promise) throws IOException {
+        this(stored, promise, 0);
+    }
+
+    /**
+     * A stream that finds out, if the layer is gzipped, where it can be entered.
+     *
+     * @param grainBytes least distance of the places where it is entered; 0 to find none
+     */
+    public LayerStream(InputStream stored, Promise promise, int grainBytes) throws IOException {
         this.promise = promise;
         try {
             this.compressed = new MeteredStream(stored, algorithm(promise.digest()));
-            this.plain = new MeteredStream(new Decompressed(compressed), algorithm(promise.diffId()));
+            this.plain = new MeteredStream(new Decompressed(compressed, grainBytes, form), algorithm(promise.diffId()));
         } catch (NoSuchAlgorithmException e) {
             stored.close();
             throw new ConversionException(
@@ -69,9 +94,27 @@ public final class LayerStream implements AutoCloseable {
         return ahead;
     }
 
+    /** How the layer is compressed; waits for its first bytes. */
+    public Form form() throws IOException {
+        try {
+            return form.get();
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof IOException known ? known : new IOException(e.getCause());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("reading was stopped");
+        }
+    }
+
     /** Reads what is left, since bytes behind the archive's end count too, and checks digests and size. */
     public void finish() throws IOException {
-        ahead.transferTo(OutputStream.nullOutputStream());
+        var rest = new byte[INPUT_BUFFER_BYTES];
+        var scan = form() instanceof Form.Gzip(var asked) ? asked : Optional.<GzipScan>empty();
+        for (var n = ahead.read(rest); n >= 0; n = ahead.read(rest)) {
+            if (scan.isPresent()) {
+                scan.get().forget();
+            }
+        }
         if (compressed.count() != promise.sizeBytes()) {
             throw corrupt("has " + compressed.count() + " bytes, its manifest says " + promise.sizeBytes());
         }
@@ -145,27 +188,45 @@ public final class LayerStream implements AutoCloseable {
     /** Picks the decompressor when the first byte is wanted, so that opening does not block. */
     private static final class Decompressed extends InputStream {
         private final InputStream source;
+        private final int grainBytes;
+        private final CompletableFuture<Form> form;
         private InputStream decompressor = InputStream.nullInputStream();
         private boolean isOpen;
 
-        Decompressed(InputStream source) {
+        Decompressed(InputStream source, int grainBytes, CompletableFuture<Form> form) {
             this.source = source;
+            this.grainBytes = grainBytes;
+            this.form = form;
         }
 
         private InputStream open() throws IOException {
             if (!isOpen) {
                 isOpen = true;
-                var in = new PushbackInputStream(
-                        new BufferedInputStream(new Guarded(source), INPUT_BUFFER_BYTES), MAGIC_BYTES);
-                var magic = in.readNBytes(MAGIC_BYTES);
-                in.unread(magic);
-                decompressor = decompressor(in, magic);
+                try {
+                    var in = new PushbackInputStream(
+                            new BufferedInputStream(new Guarded(source), INPUT_BUFFER_BYTES), MAGIC_BYTES);
+                    var magic = in.readNBytes(MAGIC_BYTES);
+                    in.unread(magic);
+                    decompressor = decompressor(in, magic);
+                } catch (SourceFailure e) {
+                    form.completeExceptionally(e.getCause() instanceof IOException original ? original : e);
+                    throw e;
+                } catch (IOException | RuntimeException e) {
+                    form.completeExceptionally(e);
+                    throw e;
+                }
             }
             return decompressor;
         }
 
-        private static InputStream decompressor(InputStream in, byte[] magic) throws IOException {
+        private InputStream decompressor(InputStream in, byte[] magic) throws IOException {
             if (magic.length >= 2 && magic[0] == 0x1f && (magic[1] & 0xff) == 0x8b) {
+                if (grainBytes > 0) {
+                    var scan = new GzipScan(in, grainBytes);
+                    form.complete(new Form.Gzip(Optional.of(scan)));
+                    return scan;
+                }
+                form.complete(new Form.Gzip(Optional.empty()));
                 return GzipCompressorInputStream.builder()
                         .setInputStream(in)
                         .setDecompressConcatenated(true)
@@ -178,6 +239,7 @@ public final class LayerStream implements AutoCloseable {
                     && magic[1] == 0x2a
                     && magic[2] == 0x4d
                     && magic[3] == 0x18;
+            form.complete(isZstd || isSkippable ? new Form.Zstd() : new Form.Plain());
             return isZstd || isSkippable ? new ZstdInputStreamNoFinalizer(in) : in;
         }
 

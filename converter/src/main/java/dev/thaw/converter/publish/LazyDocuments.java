@@ -73,9 +73,10 @@ public final class LazyDocuments {
      * @param config descriptor of {@link #artifactConfig}
      * @param blobs descriptors by {@link #blob}, in layer order, each once
      * @param bootstrap descriptor by {@link #bootstrap}
+     * @param mode {@code Convert}, or {@code Index} if blobs describe layers that stay as they are
      */
     public static ImageManifest artifactManifest(
-            SourcePlatform source, Descriptor config, List<Descriptor> blobs, Descriptor bootstrap) {
+            SourcePlatform source, Descriptor config, List<Descriptor> blobs, Descriptor bootstrap, String mode) {
         var layers = new ArrayList<>(blobs);
         layers.add(bootstrap);
         var subject = source.manifest().descriptor();
@@ -86,7 +87,7 @@ public final class LazyDocuments {
                 subject,
                 Map.of(
                         LazyNames.MODE_ANNOTATION,
-                        "Convert",
+                        mode,
                         LazyNames.LAYERS_ANNOTATION,
                         Integer.toString(source.layers().size()),
                         LazyNames.FORMAT_ANNOTATION,
@@ -97,6 +98,11 @@ public final class LazyDocuments {
     public static Descriptor blob(Digest digest, long sizeBytes) {
         return new Descriptor(LazyNames.NYDUS_BLOB, digest, sizeBytes)
                 .withAnnotation(LazyNames.NYDUS_BLOB_ANNOTATION, "true");
+    }
+
+    /** The entry of a blob that describes an untouched layer. */
+    public static Descriptor index(Digest digest, long sizeBytes, Digest layer) {
+        return blob(digest, sizeBytes).withAnnotation(LazyNames.NYDUS_REFERENCE_ANNOTATION, layer.toString());
     }
 
     /** The bootstrap layer's entry in an artifact manifest. */

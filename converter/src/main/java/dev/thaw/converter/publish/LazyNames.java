@@ -8,7 +8,7 @@ public final class LazyNames {
     /** In the lazy image's configuration: the digest of the source manifest. */
     public static final String SOURCE_LABEL = "thaw.dev/source";
 
-    /** On the artifact manifest: {@code Convert}. */
+    /** On the artifact manifest: {@code Convert} or {@code Index}. */
     public static final String MODE_ANNOTATION = "thaw.dev/mode";
     /** On the artifact manifest: number of the source's layers. */
     public static final String LAYERS_ANNOTATION = "thaw.dev/layers";
@@ -28,6 +28,9 @@ public final class LazyNames {
     public static final String NYDUS_CONFIG = "application/vnd.nydus.image.config.v1+json";
     public static final String NYDUS_BLOB = "application/vnd.oci.image.layer.nydus.blob.v1";
     public static final String NYDUS_BLOB_ANNOTATION = "containerd.io/snapshot/nydus-blob";
+    /** On a blob that describes an untouched layer: the layer's digest. */
+    public static final String NYDUS_REFERENCE_ANNOTATION = "containerd.io/snapshot/nydus-ref";
+
     public static final String NYDUS_BOOTSTRAP_ANNOTATION = "containerd.io/snapshot/nydus-bootstrap";
     public static final String NYDUS_VERSION_ANNOTATION = "containerd.io/snapshot/nydus-fs-version";
 

@@ -12,9 +12,12 @@ import dev.thaw.rafs.ChunkDecoder;
 import dev.thaw.rafs.ChunkTable;
 import dev.thaw.rafs.Codec;
 import dev.thaw.rafs.CorruptImageException;
+import dev.thaw.rafs.SpanTable;
+import java.io.ByteArrayInputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -52,8 +55,12 @@ final class BlobContents {
             Repository repository, ChunkTable used, long blobSizeBytes, Progress progress, StopSignal stop)
             throws IOException, CorruptImageException {
         var contents = new BlobContents(used.blob().id(), used);
-        contents.compareWithOwnTable(repository, blobSizeBytes);
-        contents.readChunks(repository, progress, stop);
+        if (used.blob().isGzip()) {
+            contents.readSpans(repository, blobSizeBytes, progress, stop);
+        } else {
+            contents.compareWithOwnTable(repository, blobSizeBytes);
+            contents.readChunks(repository, progress, stop);
+        }
         return contents;
     }
 
@@ -82,7 +89,7 @@ final class BlobContents {
 
     private static ChunkTable ownTable(Repository repository, BlobInfo blob, long blobSizeBytes)
             throws IOException, CorruptImageException {
-        var digest = new Digest("sha256", blob.id());
+        var digest = new Digest("sha256", blob.isLayer() ? blob.tableId() : blob.id());
         var tailBytes = (int) Math.min(BlobSections.TAIL_BYTES, blobSizeBytes);
         var tail = bytes(repository, digest, blobSizeBytes - tailBytes, tailBytes);
         var sections = BlobSections.fromTail(tail, blobSizeBytes, "blob " + blob.id());
@@ -155,6 +162,163 @@ final class BlobContents {
                 yield hash.digest();
             }
         };
+    }
+
+    /** Decodes each span of a layer that stays as it is from its own checkpoint, as a node may have to. */
+    private void readSpans(Repository repository, long blobSizeBytes, Progress progress, StopSignal stop)
+            throws IOException, CorruptImageException {
+        var spans = spans(repository, blobSizeBytes);
+        var plain = new byte[table.blob().chunkSizeBytes()];
+        var span = -1;
+        try (var stored =
+                new SpanBytes(repository, new Digest("sha256", id), table.blob().compressedSize())) {
+            SpanTable.@Nullable Reader reader = null;
+            try {
+                for (var i = 0; i < table.count(); i++) {
+                    stop.check();
+                    if (!table.isPresent(i)) {
+                        continue;
+                    }
+                    if (reader == null || spans.spanOf(i) != span) {
+                        if (reader != null) {
+                            reader.close();
+                        }
+                        span = spans.spanOf(i);
+                        reader = spans.open(
+                                i, stored.between(spans.storedOffset(span), spans.storedEnd(span), progress));
+                    }
+                    var length = table.uncompressedLength(i);
+                    var out = MemorySegment.ofArray(plain).asSlice(0, length);
+                    reader.read(i, out);
+                    if (!table.digestMatches(i, out)) {
+                        throw failed(i, "does not have the digest that the image says");
+                    }
+                    System.arraycopy(digest(plain, i), 0, sha256, DIGEST_BYTES * i, DIGEST_BYTES);
+                    read.set(i);
+                }
+            } finally {
+                if (reader != null) {
+                    reader.close();
+                }
+            }
+        } catch (CorruptImageException e) {
+            throw new ConversionException(FailureReason.VerificationFailed, e.getMessage() + "", e);
+        }
+    }
+
+    /** The blob's account of the layer, which is held against the bootstrap's. */
+    private SpanTable spans(Repository repository, long blobSizeBytes) throws IOException, CorruptImageException {
+        var blob = table.blob();
+        var digest = new Digest("sha256", blob.tableId());
+        var decoded = new byte[Math.toIntExact(blob.ciUncompressedSize())];
+        try (var in = repository.range(digest, blob.ciOffset(), blob.ciCompressedSize())) {
+            SpanTable.decode(blob, in, new FixedOutput(decoded));
+        }
+        var header = bytes(repository, digest, blob.ciOffset() + blob.ciCompressedSize(), CI_HEADER_BYTES);
+        var spans = SpanTable.of(table, MemorySegment.ofArray(decoded), header);
+        var tailBytes = (int) Math.min(BlobSections.TAIL_BYTES, blobSizeBytes);
+        var tail = bytes(repository, digest, blobSizeBytes - tailBytes, tailBytes);
+        var sections = BlobSections.fromTail(tail, blobSizeBytes, "blob " + blob.tableId());
+        var listed = sections.entry(BlobSections.DIGESTS);
+        var digests = bytes(repository, digest, listed.offset(), Math.toIntExact(listed.storedSize()));
+        var ours = new byte[DIGEST_BYTES];
+        for (var i = 0; i < table.count(); i++) {
+            table.digest(i, ours);
+            var isSame = digests.length == DIGEST_BYTES * table.count()
+                    && Arrays.equals(ours, 0, DIGEST_BYTES, digests, DIGEST_BYTES * i, DIGEST_BYTES * (i + 1));
+            if (table.isPresent(i) && !isSame) {
+                throw failed(i, "is described differently by the bootstrap and by the blob itself");
+            }
+        }
+        return spans;
+    }
+
+    /** Fills an array. */
+    private static final class FixedOutput extends OutputStream {
+        private final byte[] into;
+        private int at;
+
+        FixedOutput(byte[] into) {
+            this.into = into;
+        }
+
+        @Override
+        public void write(int b) {
+            into[at++] = (byte) b;
+        }
+
+        @Override
+        public void write(byte[] bytes, int from, int length) {
+            System.arraycopy(bytes, from, into, at, length);
+            at += length;
+        }
+    }
+
+    /** Stretches of a layer, one after the other, which may overlap; in one request, or a few if there are holes. */
+    private static final class SpanBytes implements AutoCloseable {
+        private final Repository repository;
+        private final Digest layer;
+        private final long layerBytes;
+        private byte[] held = {};
+        private long heldStart;
+        private @Nullable InputStream in;
+        private long position;
+
+        SpanBytes(Repository repository, Digest layer, long layerBytes) {
+            this.repository = repository;
+            this.layer = layer;
+            this.layerBytes = layerBytes;
+        }
+
+        InputStream between(long start, long end, Progress progress) throws IOException {
+            var span = new byte[Math.toIntExact(end - start)];
+            var heldEnd = heldStart + held.length;
+            var kept = 0;
+            if (start >= heldStart && start < heldEnd) {
+                kept = (int) Math.min(heldEnd - start, span.length);
+                System.arraycopy(held, (int) (start - heldStart), span, 0, kept);
+            }
+            if (kept < span.length) {
+                read(start + kept, span, kept, span.length - kept);
+            }
+            progress.advance(span.length - kept);
+            held = span;
+            heldStart = start;
+            return new ByteArrayInputStream(span);
+        }
+
+        private void read(long offset, byte[] into, int at, int length) throws IOException {
+            var open = in;
+            if (open == null || offset < position || offset - position > GAP_BYTES) {
+                close();
+                open = repository.range(layer, offset, layerBytes - offset);
+                in = open;
+                position = offset;
+            }
+            try {
+                open.skipNBytes(offset - position);
+            } catch (EOFException e) {
+                throw ended(offset);
+            }
+            if (open.readNBytes(into, at, length) < length) {
+                throw ended(offset);
+            }
+            position = offset + length;
+        }
+
+        private ConversionException ended(long offset) {
+            return new ConversionException(
+                    FailureReason.VerificationFailed, "layer " + layer + " ends before byte " + offset);
+        }
+
+        @Override
+        public void close() throws IOException {
+            var open = in;
+            in = null;
+            if (open != null) {
+                open.close();
+            }
+        }
     }
 
     private ConversionException failed(int chunk, String why) {

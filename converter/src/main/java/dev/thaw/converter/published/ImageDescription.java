@@ -35,7 +35,7 @@ public record ImageDescription(String reference, List<PlatformDescription> platf
      * One platform.
      *
      * @param platform {@code os/architecture[/variant]}
-     * @param mode {@code Convert}, or {@code nydus} for images of nydus' own tools
+     * @param mode {@code Convert}, {@code Index}, or {@code nydus} for images of nydus' own tools
      * @param sourceDigest of the image that it was made of; null if it does not say
      * @param lazyDigest of the manifest that ordinary clients run; null if there is none
      * @param artifactDigest of the artifact manifest
@@ -68,7 +68,7 @@ public record ImageDescription(String reference, List<PlatformDescription> platf
         }
     }
 
-    /** One blob of a platform. */
+    /** One blob of a platform; {@code sizeBytes} of a layer that is read in place is that of what describes it. */
     public record BlobDescription(
             String digest, long sizeBytes, int chunks, long uncompressedBytes, String compression, String digester) {}
 
@@ -100,14 +100,14 @@ public record ImageDescription(String reference, List<PlatformDescription> platf
         var blobs = new ArrayList<BlobDescription>();
         for (var blob : bootstrap.blobs()) {
             var listed = entry.blobs().stream()
-                    .filter(descriptor -> descriptor.digest().hex().equals(blob.id()))
+                    .filter(descriptor -> descriptor.digest().hex().equals(blob.isLayer() ? blob.tableId() : blob.id()))
                     .findFirst();
             blobs.add(new BlobDescription(
                     "sha256:" + blob.id(),
                     listed.map(Descriptor::sizeBytes).orElse(blob.compressedSize()),
                     blob.chunkCount(),
                     blob.uncompressedSize(),
-                    blob.codec().name().toLowerCase(Locale.ROOT),
+                    blob.isLayer() ? "in place, " + (blob.isGzip() ? "gzip" : "tar") : codec(blob),
                     blob.digester().name().toLowerCase(Locale.ROOT)));
         }
         return new PlatformDescription(
@@ -128,6 +128,10 @@ public record ImageDescription(String reference, List<PlatformDescription> platf
                 bootstrapBytes,
                 entry.bootstrapLayer().sizeBytes(),
                 blobs);
+    }
+
+    private static String codec(BlobInfo blob) {
+        return blob.codec().name().toLowerCase(Locale.ROOT);
     }
 
     /** Several lines for people. */

@@ -146,7 +146,7 @@ public final class Verification {
         var tasks = new ArrayList<Parallel.Task<Read>>();
         for (var blob : bootstrap.blobs()) {
             var listed = entry.blobs().stream()
-                    .filter(descriptor -> descriptor.digest().hex().equals(blob.id()))
+                    .filter(descriptor -> descriptor.digest().hex().equals(blob.isLayer() ? blob.tableId() : blob.id()))
                     .findFirst()
                     .orElseThrow(() ->
                             failed("the bootstrap uses blob " + blob.id() + ", which its artifact does not list"));

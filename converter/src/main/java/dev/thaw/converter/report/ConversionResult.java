@@ -11,7 +11,7 @@ import java.util.List;
  * @param lazyReference {@code repository@digest} of the index
  * @param lazyDigest of the index
  * @param tag that now points to it
- * @param mode {@code Convert}
+ * @param mode {@code Convert} or {@code Index}
  * @param modeReason why this mode
  * @param platforms one for each platform converted
  * @param bytesRead from registries, for converting and for verifying

@@ -16,6 +16,8 @@ package dev.thaw.converter.report;
  * @param bootstrapBytes of the merged bootstrap, uncompressed
  * @param duplicateBytes the part of contentBytes that is stored once though it occurs more often
  * @param reusedLayers how many layers had been converted before
+ * @param indexedLayers how many layers are read in place
+ * @param artifactBytes of all that the artifact consists of: what is stored beside the source's layers
  */
 public record PlatformResult(
         String platform,
@@ -30,4 +32,12 @@ public record PlatformResult(
         long blobBytes,
         long bootstrapBytes,
         long duplicateBytes,
-        int reusedLayers) {}
+        int reusedLayers,
+        int indexedLayers,
+        long artifactBytes) {
+
+    /** What is stored beside the source's layers, by their size. */
+    public double artifactRatio() {
+        return sourceBytes == 0 ? 0 : (double) artifactBytes / sourceBytes;
+    }
+}

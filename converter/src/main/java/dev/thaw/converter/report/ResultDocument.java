@@ -110,6 +110,9 @@ public final class ResultDocument {
             json.put("bootstrapBytes", platform.bootstrapBytes());
             json.put("duplicateBytes", platform.duplicateBytes());
             json.put("reusedLayers", platform.reusedLayers());
+            json.put("indexedLayers", platform.indexedLayers());
+            json.put("artifactBytes", platform.artifactBytes());
+            json.put("artifactRatio", Math.round(platform.artifactRatio() * 10_000) / 10_000.0);
         }
     }
 }

@@ -62,6 +62,7 @@ public final class TarReader {
     private long padding;
     private boolean atEnd;
     private Content content = new Content(0, new SparseMap());
+    private long contentOffset;
 
     /** @param in the uncompressed archive; reads are large, or small and many, so give a buffered one */
     public TarReader(InputStream in) {
@@ -76,6 +77,11 @@ public final class TarReader {
     /** The content of the entry that {@link #next} returned last; of no use after the following {@code next}. */
     public InputStream content() {
         return content;
+    }
+
+    /** Where in the archive that content begins; -1 if it does not lie there in one piece, being that of a sparse file. */
+    public long contentOffset() {
+        return contentOffset;
     }
 
     /**
@@ -169,8 +175,10 @@ public final class TarReader {
             remaining = 0;
             padding = 0;
             content = new Content(0, new SparseMap());
+            contentOffset = offset;
             return;
         }
+        contentOffset = -1;
         remaining = storedSize;
         padding = -storedSize & (BLOCK - 1);
         var sparse = new SparseMap();
@@ -190,6 +198,7 @@ public final class TarReader {
                 sparse.add(0, storedSize, start);
             }
             content = new Content(storedSize, sparse);
+            contentOffset = offset;
             return;
         }
         if (size < 0 || size > MAX_FILE_BYTES) {

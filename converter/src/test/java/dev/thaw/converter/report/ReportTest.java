@@ -24,7 +24,7 @@ class ReportTest {
         var digest = "sha256:" + "a".repeat(64);
         var list = new ArrayList<PlatformResult>();
         for (var i = 0; i < platforms; i++) {
-            list.add(new PlatformResult("linux/arch" + i, digest, digest, digest, 3, 4, 5, 6, 7, 8, 9, 10, 1));
+            list.add(new PlatformResult("linux/arch" + i, digest, digest, digest, 3, 4, 5, 6, 7, 8, 9, 10, 1, 0, 100));
         }
         return new ConversionResult(
                 "registry.example/team/app:1.0",
@@ -117,12 +117,12 @@ class ReportTest {
         progress.end();
 
         assertThat(out.toString(StandardCharsets.UTF_8)).isEqualTo("""
-                        {"progress":{"phase":"convert","bytesDone":0,"bytesTotal":1000}}
-                        {"progress":{"phase":"convert","bytesDone":400,"bytesTotal":1000}}
-                        {"progress":{"phase":"convert","bytesDone":800,"bytesTotal":1000}}
-                        {"progress":{"phase":"convert","bytesDone":1000,"bytesTotal":1000}}
-                        {"progress":{"phase":"verify","bytesDone":0,"bytesTotal":0}}
-                        """);
+            {"progress":{"phase":"convert","bytesDone":0,"bytesTotal":1000}}
+            {"progress":{"phase":"convert","bytesDone":400,"bytesTotal":1000}}
+            {"progress":{"phase":"convert","bytesDone":800,"bytesTotal":1000}}
+            {"progress":{"phase":"convert","bytesDone":1000,"bytesTotal":1000}}
+            {"progress":{"phase":"verify","bytesDone":0,"bytesTotal":0}}
+            """);
     }
 
     @Test

@@ -8,14 +8,16 @@ public final class Checkpoint {
     private final long outOffset;
     private final int bits;
     private final int carriedByte;
+    private final int member;
     private final boolean startsMember;
     private volatile byte @Nullable [] window;
 
-    Checkpoint(long inOffset, long outOffset, int bits, int carriedByte, boolean startsMember) {
+    Checkpoint(long inOffset, long outOffset, int bits, int carriedByte, int member, boolean startsMember) {
         this.inOffset = inOffset;
         this.outOffset = outOffset;
         this.bits = bits;
         this.carriedByte = carriedByte;
+        this.member = member;
         this.startsMember = startsMember;
     }
 
@@ -37,6 +39,11 @@ public final class Checkpoint {
     /** The byte with those bits; the lower ones are 0. */
     public int carriedByte() {
         return carriedByte;
+    }
+
+    /** Number of the gzip member that it lies in, the first being 1. */
+    public int member() {
+        return member;
     }
 
     /** Whether a gzip member begins here, so that nothing before is ever referred to. */

@@ -31,8 +31,7 @@ public final class GzipScan extends InputStream {
     private final int grainBytes;
     private final BitSource in;
     private final DeflateBlocks blocks;
-    private final byte[] buffer =
-            new byte[DeflateBlocks.WINDOW_BYTES + PIECE_BYTES + DeflateBlocks.OVERSHOOT_BYTES];
+    private final byte[] buffer = new byte[DeflateBlocks.WINDOW_BYTES + PIECE_BYTES + DeflateBlocks.OVERSHOOT_BYTES];
     private final CRC32 crc = new CRC32();
     private int unread = DeflateBlocks.WINDOW_BYTES;
     /** Position in the decoded bytes of the buffer's first. */
@@ -177,7 +176,7 @@ public final class GzipScan extends InputStream {
         long bit = in.bitPosition();
         int bits = (int) (-bit & 7);
         int carried = (int) (in.held & ((1 << bits) - 1)) << (8 - bits) & 0xff;
-        var checkpoint = new Checkpoint((bit + 7) >>> 3, at, bits, carried, startsMember);
+        var checkpoint = new Checkpoint((bit + 7) >>> 3, at, bits, carried, members, startsMember);
         lastCheckpoint = at;
         if (startsMember) {
             checkpoint.complete(new byte[0]);
@@ -212,7 +211,8 @@ public final class GzipScan extends InputStream {
         try {
             var found = checkpoints.peekFirst();
             if (found == null || found.outOffset() > outOffset) {
-                throw new IllegalArgumentException("byte " + outOffset + " was not read, or something behind it was asked");
+                throw new IllegalArgumentException(
+                        "byte " + outOffset + " was not read, or something behind it was asked");
             }
             while (true) {
                 checkpoints.removeFirst();
@@ -223,6 +223,17 @@ public final class GzipScan extends InputStream {
                 }
                 found = next;
             }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Forgets all checkpoints so far: nobody will ask any more. */
+    public void forget() {
+        lock.lock();
+        try {
+            checkpoints.clear();
+            steps.clear();
         } finally {
             lock.unlock();
         }

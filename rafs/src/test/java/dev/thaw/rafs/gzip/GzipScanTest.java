@@ -59,8 +59,7 @@ class GzipScanTest {
             if (at != last) {
                 bits.add(at.bits());
                 byte[] rest = Arrays.copyOfRange(gzip, (int) at.inOffset(), gzip.length);
-                try (var resumed =
-                        new ResumedGzip(new Trickle(rest), at.bits(), at.carriedByte() | 0, at.window())) {
+                try (var resumed = new ResumedGzip(new Trickle(rest), at.bits(), at.carriedByte() | 0, at.window())) {
                     assertThat(resumed.readAllBytes())
                             .isEqualTo(Arrays.copyOfRange(plain, (int) at.outOffset(), plain.length));
                 }
@@ -127,7 +126,8 @@ class GzipScanTest {
     @Test
     void entersBetweenFlushes() throws Exception {
         for (int flush : new int[] {Deflater.SYNC_FLUSH, Deflater.FULL_FLUSH}) {
-            assertThat(assertEnterable(gzip(TEXT, 6, Deflater.DEFAULT_STRATEGY, flush), TEXT).size())
+            assertThat(assertEnterable(gzip(TEXT, 6, Deflater.DEFAULT_STRATEGY, flush), TEXT)
+                            .size())
                     .isGreaterThan(2);
         }
     }
@@ -217,7 +217,10 @@ class GzipScanTest {
             int at = random.nextInt(gzip.length);
             byte[] window = new byte[random.nextInt(3) * 16_384];
             try (var resumed = new ResumedGzip(
-                    new ByteArrayInputStream(gzip, at, gzip.length - at), random.nextInt(8), random.nextInt(256), window)) {
+                    new ByteArrayInputStream(gzip, at, gzip.length - at),
+                    random.nextInt(8),
+                    random.nextInt(256),
+                    window)) {
                 assertThat(resumed.readNBytes(into, 0, into.length)).isBetween(0, into.length);
             } catch (ZipException e) {
                 assertThat(e.getMessage()).isNotEmpty();
