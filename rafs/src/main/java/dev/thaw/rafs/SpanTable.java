@@ -70,9 +70,15 @@ public final class SpanTable {
 
     private void check(ChunkTable chunks) throws CorruptImageException {
         long windowBytes = table.size() - windowsStart;
+        long outOffset = 0;
         for (int i = 0; i < spans; i++) {
             long at = spansStart + (long) i * Span.BYTES;
-            Span.read(table, at).check(table, at, layer, windowBytes);
+            var span = Span.read(table, at);
+            span.check(table, at, layer, windowBytes);
+            if (span.outOffset() < outOffset) {
+                throw table.corrupt(at, "span " + i + " begins before the one before it");
+            }
+            outOffset = span.outOffset();
         }
         for (int i = 0; i < chunks.count(); i++) {
             long at = (long) i * CiEntry.V2_BYTES;
@@ -170,6 +176,60 @@ public final class SpanTable {
         return table.i64(spansStart + spanNumber(chunk) * Span.BYTES + 8) + offsetInSpan(chunk);
     }
 
+    /**
+     * What has to be read of the layer for some bytes of the tar.
+     *
+     * @param span where decoding begins
+     * @param storedOffset first byte of the layer
+     * @param storedLength bytes of the layer
+     * @param skippedBytes of the tar, which come before those that are wanted
+     */
+    public record Stretch(int span, long storedOffset, long storedLength, long skippedBytes) {}
+
+    /** What has to be read for the bytes from one chunk's beginning to another's end; the first must not come behind the last. */
+    public Stretch stretch(long outOffset, long length) throws CorruptImageException {
+        int first = spanBefore(outOffset);
+        int last = spanBefore(outOffset + length - 1);
+        if (first < 0) {
+            throw table.corrupt(-1, "no span begins at or before byte " + outOffset + " of the tar");
+        }
+        long end = -1;
+        for (int i = last; i >= first; i--) {
+            if (outEnd(i) >= outOffset + length) {
+                end = end < 0 ? storedEnd(i) : Math.min(end, storedEnd(i));
+            } else if (end >= 0) {
+                break;
+            }
+        }
+        if (end <= storedOffset(first)) {
+            throw table.corrupt(-1, "no span has bytes " + outOffset + " to " + (outOffset + length) + " of the tar");
+        }
+        return new Stretch(first, storedOffset(first), end - storedOffset(first), outOffset - outStart(first));
+    }
+
+    private long outStart(int span) {
+        return table.i64(spansStart + (long) span * Span.BYTES + 8);
+    }
+
+    private long outEnd(int span) {
+        return outStart(span) + table.i32(spansStart + (long) span * Span.BYTES + 28);
+    }
+
+    /** The last span that begins at or before a byte of the tar; -1 if there is none. */
+    private int spanBefore(long outOffset) {
+        int low = 0;
+        int high = spans - 1;
+        while (low <= high) {
+            int middle = (low + high) >>> 1;
+            if (outStart(middle) <= outOffset) {
+                low = middle + 1;
+            } else {
+                high = middle - 1;
+            }
+        }
+        return high;
+    }
+
     private long spanNumber(int chunk) {
         return table.u32((long) chunk * CiEntry.V2_BYTES + 20);
     }
@@ -189,8 +249,21 @@ public final class SpanTable {
      */
     public Reader open(int chunk, InputStream stored) throws IOException, CorruptImageException {
         var span = span(chunk);
+        return new Reader(resumed(span, stored), span.outOffset());
+    }
+
+    /**
+     * Decodes a stretch: the bytes of the tar from its span's beginning on, unchecked.
+     *
+     * @param stored the stretch's bytes of the layer; not closed
+     */
+    public InputStream open(Stretch stretch, InputStream stored) throws IOException, CorruptImageException {
+        return resumed(Span.read(table, spansStart + (long) stretch.span() * Span.BYTES), stored);
+    }
+
+    private ResumedGzip resumed(Span span, InputStream stored) throws IOException {
         byte[] window = table.copy(windowsStart + span.windowStart(), span.windowLength());
-        return new Reader(new ResumedGzip(stored, span.bits(), span.carriedByte(), window), span.outOffset());
+        return new ResumedGzip(stored, span.bits(), span.carriedByte(), window);
     }
 
     /** Decodes chunks one after the other, passing over what lies between them. Not thread-safe. */

@@ -74,10 +74,11 @@ public final class LazyBlob implements Device {
         int first = firstChunk(offset);
         int last = lastChunk(offset, length);
         var ahead = pattern.observe(first, last);
+        int together = blob.chunks().lastTogether(last);
         blob.request(
-                first,
+                blob.chunks().firstTogether(first),
                 last,
-                ahead.isEmpty() ? last : Math.min(ahead.to(), chunkCount() - 1),
+                ahead.isEmpty() ? together : Math.max(together, Math.min(ahead.to(), chunkCount() - 1)),
                 FetchReason.DEMAND,
                 traffic);
         try {
@@ -188,7 +189,8 @@ public final class LazyBlob implements Device {
     /** Sets out for a range of chunks without waiting for it. */
     public void prefetch(int firstChunk, int lastChunk) {
         if (!closed) {
-            blob.request(firstChunk, lastChunk, lastChunk, FetchReason.AHEAD, traffic);
+            int last = blob.chunks().lastTogether(lastChunk);
+            blob.request(blob.chunks().firstTogether(firstChunk), last, last, FetchReason.AHEAD, traffic);
         }
     }
 

@@ -11,6 +11,16 @@ public interface StoredChunks extends ChunkLayout {
 
     int storedLength(int chunk);
 
+    /** The first of the chunks that come along when this one is fetched, for decoding it passes over them. */
+    default int firstTogether(int chunk) {
+        return chunk;
+    }
+
+    /** The last of the chunks that come along at little cost when this one is fetched. */
+    default int lastTogether(int chunk) {
+        return chunk;
+    }
+
     /** Decodes exactly {@link #length} bytes; whether they are the right ones is for the digest to say. */
     void decode(int chunk, MemorySegment stored, MemorySegment content) throws CorruptImageException;
 

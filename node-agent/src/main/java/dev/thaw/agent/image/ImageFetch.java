@@ -48,6 +48,7 @@ final class ImageFetch {
                 BootstrapLayer.extract(content, file);
             }
             check(file, manifest);
+            fetchSpans(file, entry, client);
         });
     }
 
@@ -55,6 +56,19 @@ final class ImageFetch {
         return ARTIFACT_TYPE.equals(manifest.artifactType())
                 || !manifest.layers().isEmpty()
                         && manifest.layers().getLast().annotations().containsKey(BOOTSTRAP_ANNOTATION);
+    }
+
+    /** Brings what says where in untouched layers chunks lie, beside the bootstrap. */
+    private static void fetchSpans(Path file, ImageEntry entry, RegistryClient client) throws IOException {
+        try (var bootstrap = Bootstrap.open(file)) {
+            for (var blob : bootstrap.blobs()) {
+                if (blob.isGzip()) {
+                    SpanFile.fetch(StoredImage.spans(file, blob), blob, entry.repository(), client);
+                }
+            }
+        } catch (CorruptImageException e) {
+            throw new IOException("the image is refused: " + e.getMessage(), e);
+        }
     }
 
     private static Descriptor bootstrapLayer(ImageManifest manifest) throws IOException {
@@ -113,9 +127,10 @@ final class ImageFetch {
                 BootstrapChecker.check(bootstrap);
                 var named = blobs(manifest);
                 for (var blob : bootstrap.blobs()) {
-                    if (!named.contains(blob.id())) {
+                    var id = blob.isLayer() ? blob.tableId() : blob.id();
+                    if (!named.contains(id)) {
                         throw new CorruptImageException(
-                                bootstrap.name(), -1, "blob " + blob.id() + " is no layer of its manifest");
+                                bootstrap.name(), -1, "blob " + id + " is no layer of its manifest");
                     }
                 }
             }

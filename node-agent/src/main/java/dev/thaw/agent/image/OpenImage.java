@@ -6,6 +6,7 @@ import dev.thaw.agent.fetch.ChunkFetcher;
 import dev.thaw.agent.fetch.FetchReason;
 import dev.thaw.agent.fetch.HeldBack;
 import dev.thaw.agent.fetch.LazyBlob;
+import dev.thaw.agent.fetch.StoredChunks;
 import dev.thaw.agent.fetch.TrafficCount;
 import dev.thaw.agent.image.ImageTraffic.Flow;
 import dev.thaw.agent.image.ImageTraffic.Traffic;
@@ -68,12 +69,17 @@ final class OpenImage {
         try {
             for (var table : ChunkTable.fromBootstrap(bootstrap)) {
                 var blob = table.blob();
+                StoredChunks chunks = TableChunks.of(table, decoder);
+                var origin = origin(stored.entry(), blob, client);
+                if (blob.isGzip()) {
+                    var spans = SpanFile.open(stored.spans(blob), table);
+                    chunks = SpanChunks.of(chunks, spans);
+                    origin = new LayerOrigin(origin, spans);
+                }
+                // A layer may be described in more than one way, and what is kept of it goes by how it is cut into
+                // chunks.
                 blobs.add(fetcher.open(
-                        blob.id(),
-                        blob.uncompressedSize(),
-                        TableChunks.of(table, decoder),
-                        origin(stored.entry(), blob, client),
-                        traffic));
+                        blob.isLayer() ? blob.tableId() : blob.id(), blob.uncompressedSize(), chunks, origin, traffic));
             }
             bootstrap.unload();
             return new OpenImage(stored, fetcher, bootstrap, List.copyOf(blobs), traffic);

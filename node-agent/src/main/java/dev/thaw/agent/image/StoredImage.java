@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.thaw.oci.Digest;
 import dev.thaw.oci.Reference;
+import dev.thaw.rafs.BlobInfo;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.channels.FileChannel;
@@ -16,7 +17,9 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.security.DigestInputStream;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * image.json       the entry of the table, the number of layers, and the sha256 of the bootstrap
  * manifest.json    the artifact manifest, byte for byte
  * image.boot       the bootstrap
+ * ID.spans         for each layer that is read in place: where in it chunks lie, see {@link SpanFile}
  * </pre>
  */
 record StoredImage(ImageEntry entry, int layers, Path directory) {
@@ -33,6 +37,7 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
     private static final String FORM_FILE = "image.json";
     private static final String MANIFEST_FILE = "manifest.json";
     private static final String BOOTSTRAP_FILE = "image.boot";
+    private static final String SPANS_SUFFIX = ".spans";
     private static final String UNFINISHED = ".new";
 
     /** {@code image.json}. */
@@ -47,10 +52,20 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
             @Nullable String lazy,
             @Nullable String source,
             int layers,
-            String bootstrap) {}
+            String bootstrap,
+            @Nullable Map<String, String> spans) {}
 
     Path bootstrap() {
         return directory.resolve(BOOTSTRAP_FILE);
+    }
+
+    Path spans(BlobInfo layer) {
+        return spans(bootstrap(), layer);
+    }
+
+    /** Where a layer's spans are, beside the bootstrap. */
+    static Path spans(Path bootstrap, BlobInfo layer) {
+        return bootstrap.resolveSibling(layer.tableId() + SPANS_SUFFIX);
     }
 
     /** Writes a directory in one step: after a crash it is there whole, or not at all. */
@@ -66,8 +81,11 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
             write(unfinished.resolve(MANIFEST_FILE), manifest);
             write(
                     unfinished.resolve(FORM_FILE),
-                    JSON.writeValueAsBytes(
-                            form(entry, layers, digest(unfinished.resolve(BOOTSTRAP_FILE), entry.artifact()))));
+                    JSON.writeValueAsBytes(form(
+                            entry,
+                            layers,
+                            digest(unfinished.resolve(BOOTSTRAP_FILE), entry.artifact()),
+                            spanDigests(unfinished, entry.artifact()))));
             sync(unfinished);
             delete(directory);
             Files.move(unfinished, directory, StandardCopyOption.ATOMIC_MOVE);
@@ -79,7 +97,18 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
         return new StoredImage(entry, layers, directory);
     }
 
-    /** Writes a bootstrap to a file that does not exist, and to the disk. */
+    private static Map<String, String> spanDigests(Path directory, Digest artifact) throws IOException {
+        var digests = new TreeMap<String, String>();
+        try (var files = Files.newDirectoryStream(directory, "*" + SPANS_SUFFIX)) {
+            for (var file : files) {
+                digests.put(
+                        file.getFileName().toString(), digest(file, artifact).toString());
+            }
+        }
+        return digests;
+    }
+
+    /** Writes a bootstrap to a file that does not exist, and what belongs to it beside it, and to the disk. */
     @FunctionalInterface
     interface BootstrapSource {
         void writeTo(Path file) throws IOException;
@@ -110,13 +139,17 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
             if (!digest(directory.resolve(BOOTSTRAP_FILE), artifact).toString().equals(form.bootstrap)) {
                 throw new IOException(directory.resolve(BOOTSTRAP_FILE) + " is damaged");
             }
+            var spans = form.spans == null ? Map.<String, String>of() : form.spans;
+            if (!spanDigests(directory, artifact).equals(spans)) {
+                throw new IOException("what says where chunks lie in layers is damaged in " + directory);
+            }
             return Optional.of(new StoredImage(entry, form.layers, directory));
         } catch (JacksonException | IllegalArgumentException e) {
             throw new IOException("%s is damaged: %s".formatted(file, e.getMessage()), e);
         }
     }
 
-    private static Form form(ImageEntry entry, int layers, Digest bootstrap) {
+    private static Form form(ImageEntry entry, int layers, Digest bootstrap, Map<String, String> spans) {
         return new Form(
                 entry.artifact().toString(),
                 entry.repository().name(),
@@ -128,7 +161,8 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
                 entry.lazy().map(Digest::toString).orElse(null),
                 entry.source().map(Digest::toString).orElse(null),
                 layers,
-                bootstrap.toString());
+                bootstrap.toString(),
+                spans);
     }
 
     /** Of a file, by the algorithm that the artifact's own digest has. */

@@ -2,7 +2,7 @@ package dev.thaw.agent.image;
 
 import dev.thaw.agent.config.AgentSettings.Driver;
 
-final class ErofsMountIT extends MountContract {
+class ErofsMountIT extends MountContract {
     @Override
     Driver choice() {
         return Driver.Erofs;

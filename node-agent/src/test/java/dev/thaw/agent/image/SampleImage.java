@@ -4,6 +4,7 @@ import dev.thaw.oci.Descriptor;
 import dev.thaw.oci.Digest;
 import dev.thaw.oci.FakeRegistry;
 import dev.thaw.oci.MediaTypes;
+import dev.thaw.rafs.BlobSections;
 import dev.thaw.rafs.Bootstrap;
 import dev.thaw.rafs.BootstrapMerger;
 import dev.thaw.rafs.Codec;
@@ -11,9 +12,11 @@ import dev.thaw.rafs.DigestAlgorithm;
 import dev.thaw.rafs.Inode;
 import dev.thaw.rafs.LayerBlobWriter;
 import dev.thaw.rafs.LayerEntry;
+import dev.thaw.rafs.LayerIndexWriter;
 import dev.thaw.rafs.LayerOptions;
 import dev.thaw.rafs.MergeLayer;
 import dev.thaw.rafs.Xattr;
+import dev.thaw.rafs.gzip.GzipScan;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -21,6 +24,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -32,6 +36,7 @@ import java.util.zip.GZIPOutputStream;
 final class SampleImage {
     static final String REPOSITORY = "team/app";
     static final int CHUNK_BYTES = 64 << 10;
+    private static final int SPAN_BYTES = 128 << 10;
     private static final long MTIME = 1_700_000_000L;
     private static final int MTIME_NANOS = 123_456_789;
 
@@ -60,7 +65,7 @@ final class SampleImage {
         return tree;
     }
 
-    /** sha256 of each blob that holds chunks, hex. */
+    /** sha256 of each blob that holds contents, hex. */
     List<String> blobs() {
         return blobs;
     }
@@ -89,16 +94,24 @@ final class SampleImage {
 
     static SampleImage publish(FakeRegistry registry, Path work, BackgroundFetch background, List<String> prefetch)
             throws Exception {
-        return publish(registry, work, background, prefetch, 1);
+        return publish(registry, work, background, prefetch, 1, false);
     }
 
-    /** @param seed of the upper layer's content; the lower layer is the same in all samples */
+    /**
+     * @param seed of the upper layer's content; the lower layer is the same in all samples
+     * @param inPlace whether contents lie in gzip streams that checkpoints lead into, instead of in chunks of their own
+     */
     static SampleImage publish(
-            FakeRegistry registry, Path work, BackgroundFetch background, List<String> prefetch, long seed)
+            FakeRegistry registry,
+            Path work,
+            BackgroundFetch background,
+            List<String> prefetch,
+            long seed,
+            boolean inPlace)
             throws Exception {
         Files.createDirectories(work);
         var tree = new TreeMap<String, Expected>();
-        var lower = new Layer(registry, work.resolve("lower-" + seed), tree);
+        var lower = new Layer(registry, work.resolve("lower-" + seed), tree, inPlace);
         lower.directory("etc", 0755);
         lower.directory("usr", 0755);
         lower.directory("usr/bin", 0755);
@@ -123,7 +136,7 @@ final class SampleImage {
         lower.hardLink("usr/bin/same", "usr/bin/tool");
         var first = lower.finish();
 
-        var upper = new Layer(registry, work.resolve("upper-" + seed), tree);
+        var upper = new Layer(registry, work.resolve("upper-" + seed), tree, inPlace);
         upper.directory("data", 0750);
         upper.file("data/big", 0640, 1000, 2000, random(seed, 3_000_017), List.of());
         upper.file("data/empty", 0600, 1000, 1000, new byte[0], List.of());
@@ -140,8 +153,8 @@ final class SampleImage {
                 var two = Bootstrap.open(second.bootstrap)) {
             BootstrapMerger.merge(
                     List.of(
-                            new MergeLayer(one, first.digest.hex(), first.size),
-                            new MergeLayer(two, second.digest.hex(), second.size)),
+                            new MergeLayer(one, first.descriptor.digest().hex(), first.descriptor.sizeBytes()),
+                            new MergeLayer(two, second.descriptor.digest().hex(), second.descriptor.sizeBytes())),
                     merged);
         }
         var bootstrapLayer = registry.addBlob(
@@ -162,8 +175,8 @@ final class SampleImage {
                 Optional.empty(),
                 Optional.empty()));
         sample.tree.putAll(tree);
-        sample.blobs.add(first.digest.hex());
-        sample.blobs.add(second.digest.hex());
+        sample.blobs.add(first.data.hex());
+        sample.blobs.add(second.data.hex());
         return sample;
     }
 
@@ -226,21 +239,28 @@ final class SampleImage {
         System.arraycopy(bytes, 0, header, at, bytes.length);
     }
 
-    private record Finished(Path bootstrap, Digest digest, long size, Descriptor descriptor) {}
+    /**
+     * @param data the digest of what holds the contents
+     * @param descriptor of the layer's blob in the artifact
+     */
+    private record Finished(Path bootstrap, Digest data, Descriptor descriptor) {}
+
+    @SuppressWarnings("ArrayRecordComponent") // never compared
+    private record Added(LayerEntry entry, byte[] content) {}
 
     /** Writes one layer, and what is expected of it. */
     private static final class Layer {
         private final FakeRegistry registry;
         private final Path bootstrap;
         private final Map<String, Expected> tree;
-        private final ByteArrayOutputStream blob = new ByteArrayOutputStream();
-        private final LayerBlobWriter writer;
+        private final boolean inPlace;
+        private final List<Added> added = new ArrayList<>();
 
-        Layer(FakeRegistry registry, Path bootstrap, Map<String, Expected> tree) {
+        Layer(FakeRegistry registry, Path bootstrap, Map<String, Expected> tree, boolean inPlace) {
             this.registry = registry;
             this.bootstrap = bootstrap;
             this.tree = tree;
-            writer = new LayerBlobWriter(blob, new LayerOptions(CHUNK_BYTES, Codec.ZSTD, DigestAlgorithm.SHA256, 3));
+            this.inPlace = inPlace;
         }
 
         void directory(String path, int mode) throws IOException {
@@ -289,7 +309,7 @@ final class SampleImage {
                 int minor,
                 List<Xattr> xattrs)
                 throws IOException {
-            writer.add(
+            added.add(new Added(
                     new LayerEntry(
                             path.getBytes(StandardCharsets.ISO_8859_1),
                             kind,
@@ -303,19 +323,65 @@ final class SampleImage {
                             major,
                             minor,
                             xattrs),
-                    new ByteArrayInputStream(content));
+                    content));
         }
 
-        Finished finish() throws IOException {
+        Finished finish() throws Exception {
             Files.deleteIfExists(bootstrap);
-            var written = writer.finish(bootstrap);
-            writer.close();
-            var content = blob.toByteArray();
-            var descriptor = registry.addBlob(REPOSITORY, "application/vnd.oci.image.layer.nydus.blob.v1", content);
-            if (!descriptor.digest().hex().equals(written.digest())) {
-                throw new IllegalStateException("the writer names another digest than its bytes have");
+            var options = new LayerOptions(CHUNK_BYTES, Codec.ZSTD, DigestAlgorithm.SHA256, 3);
+            var blob = new ByteArrayOutputStream();
+            if (inPlace) {
+                var layer = writeInPlace(blob, options);
+                return new Finished(bootstrap, layer, addBlob(blob));
             }
-            return new Finished(bootstrap, descriptor.digest(), content.length, descriptor);
+            try (var writer = new LayerBlobWriter(blob, options)) {
+                for (var file : added) {
+                    writer.add(file.entry, new ByteArrayInputStream(file.content));
+                }
+                writer.finish(bootstrap);
+            }
+            var descriptor = addBlob(blob);
+            return new Finished(bootstrap, descriptor.digest(), descriptor);
+        }
+
+        private Descriptor addBlob(ByteArrayOutputStream blob) {
+            return registry.addBlob(REPOSITORY, "application/vnd.oci.image.layer.nydus.blob.v1", blob.toByteArray());
+        }
+
+        /** Adds a gzip stream in which contents lie as in a tar; only the headers are of no meaning. */
+        private Digest writeInPlace(ByteArrayOutputStream blob, LayerOptions options) throws Exception {
+            var tar = new ByteArrayOutputStream();
+            var offsets = new ArrayList<Integer>();
+            for (var file : added) {
+                tar.write(new byte[512]);
+                offsets.add(tar.size());
+                tar.write(file.content);
+                tar.write(new byte[-file.content.length & 511]);
+            }
+            var packed = new ByteArrayOutputStream();
+            try (var gzip = new GZIPOutputStream(packed)) {
+                tar.writeTo(gzip);
+            }
+            var layer = registry.addBlob(REPOSITORY, MediaTypes.OCI_LAYER_GZIP, packed.toByteArray());
+            try (var scan = new GzipScan(new ByteArrayInputStream(packed.toByteArray()), 32 << 10)) {
+                var writer = new LayerIndexWriter(blob, options, scan, SPAN_BYTES);
+                int at = 0;
+                for (int i = 0; i < added.size(); i++) {
+                    var file = added.get(i);
+                    scan.skipNBytes(offsets.get(i) - at);
+                    writer.add(file.entry, scan, offsets.get(i));
+                    at = offsets.get(i) + file.content.length;
+                }
+                scan.readAllBytes();
+                writer.finish(layer.digest().hex(), packed.size());
+            }
+            var bytes = blob.toByteArray();
+            var sections = BlobSections.fromTail(bytes, bytes.length, "index");
+            var section = sections.entry(BlobSections.BOOTSTRAP);
+            var stored =
+                    Arrays.copyOfRange(bytes, (int) section.offset(), (int) (section.offset() + section.storedSize()));
+            Files.write(bootstrap, sections.decode(section, stored));
+            return layer.digest();
         }
     }
 }
