@@ -5,7 +5,7 @@ public enum Codec {
     NONE(0, 0x01, 1),
     /** A raw LZ4 block without any length prefix. */
     LZ4_BLOCK(1, 0x02, 4),
-    /** Occurs only in blobs that refer to an original tar.gz; it is never written here and cannot be decoded chunk by chunk. */
+    /** Of layers that stay as they are: not decoded chunk by chunk but from checkpoints, see {@link SpanTable}. */
     GZIP(2, 0x40, 0),
     /** One standalone frame. */
     ZSTD(3, 0x80, 2);

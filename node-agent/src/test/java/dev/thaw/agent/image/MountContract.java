@@ -220,8 +220,17 @@ abstract class MountContract {
         var root = store.mount(image.artifact());
         registry.tamper(Integer.MAX_VALUE, "/blobs/sha256:" + image.blobs().get(1));
 
-        assertThatThrownBy(() -> Files.readAllBytes(root.resolve("data/small-9")))
-                .isInstanceOf(IOException.class);
+        int refused = 0;
+        for (int i = 0; i < 40; i++) {
+            var name = "data/small-" + i;
+            try {
+                assertThat(Files.readAllBytes(root.resolve(name)))
+                        .isEqualTo(image.tree().get(name).content());
+            } catch (IOException e) {
+                refused++;
+            }
+        }
+        assertThat(refused).isPositive();
         assertThat(Files.readString(root.resolve("etc/passwd"))).startsWith("root:");
     }
 
