@@ -32,9 +32,9 @@ import picocli.CommandLine.Spec;
         footer = {
             "",
             "The layers stream through: contents are never on disk. Memory does not depend on the size of the image,"
-                + " only on the number of its files: about 32 MiB for each of --parallel workers with chunks of 1Mi,"
-                + " and 800 bytes for each file. The disk holds bootstraps only: about 300 bytes for each file and 200"
-                + " for each chunk. No privileges are needed.",
+                    + " only on the number of its files: about 32 MiB for each of --parallel workers with chunks of 1Mi,"
+                    + " and 800 bytes for each file. The disk holds bootstraps only: about 300 bytes for each file and 200"
+                    + " for each chunk. No privileges are needed.",
             "",
             "The tag moves last, after verification. A conversion that was interrupted goes on where it stopped: layers"
                     + " already converted are found in the target repository.",
@@ -105,8 +105,8 @@ final class ConvertCommand implements Callable<Integer> {
             defaultValue = "Auto",
             description =
                     "${COMPLETION-CANDIDATES}. Convert: contents are copied into blobs of chunks. Index: layers stay"
-                            + " as they are, and only where in them contents lie is stored. Auto: Index for images that"
-                            + " are large or hold mostly compressed data, else Convert. Default: ${DEFAULT-VALUE}.")
+                            + " as they are, and only where in them contents lie is stored. Auto: Index from 10 GiB on, or"
+                            + " from 1 GiB if most of it is compressed data; else Convert. Default: ${DEFAULT-VALUE}.")
     private Mode mode = Mode.Auto;
 
     @Option(

@@ -79,13 +79,25 @@ public final class Converter {
     private final Traffic traffic;
     private final Progress progress;
     private final StopSignal stop;
+    private final ModeChoice.Limits limits;
 
     public Converter(Repository source, Repository target, Traffic traffic, Progress progress, StopSignal stop) {
+        this(source, target, traffic, progress, stop, ModeChoice.Limits.USUAL);
+    }
+
+    Converter(
+            Repository source,
+            Repository target,
+            Traffic traffic,
+            Progress progress,
+            StopSignal stop,
+            ModeChoice.Limits limits) {
         this.source = source;
         this.target = target;
         this.traffic = traffic;
         this.progress = progress;
         this.stop = stop;
+        this.limits = limits;
     }
 
     /**
@@ -119,7 +131,7 @@ public final class Converter {
                         image.platforms().stream()
                                 .map(platform -> platform.platform().toString())
                                 .toList()));
-        var choice = ModeChoice.of(request.mode(), image, source);
+        var choice = ModeChoice.of(request.mode(), image, source, limits);
         progress.say("Mode " + choice.mode() + ": " + choice.reason());
         var reused = new ConcurrentHashMap<Digest, ConvertedLayer>();
         try {

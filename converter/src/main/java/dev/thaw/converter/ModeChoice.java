@@ -13,15 +13,23 @@ import java.io.IOException;
  * How an image is made lazy, and why.
  *
  * <p>A copy in chunks is what reads best: each chunk is fetched and decoded by itself, equal chunks are stored once, and zstd is quicker
- * than gzip. It costs as much of the registry as the image, and the time to press it. So it is made unless it gains little, because most
- * of the image is compressed already (models, archives), or costs much, because the image is large.
+ * than gzip. It costs as much of the registry as the image, and the time to press it. So it is made unless it costs much because the image
+ * is large; a middling one is enough if most of it is compressed already (models, archives), so that a copy gains little.
  *
  * <p>Layers that cannot be read in place are copied whatever is chosen here. What decides is the source alone, so that the same source
  * always gives the same image.
  */
 record ModeChoice(Mode mode, String reason) {
-    /** From here on a second copy is more than a registry should be asked for unbidden. */
-    private static final long LARGE_BYTES = 10L << 30;
+    /**
+     * How large images are to be.
+     *
+     * @param middlingBytes below this a copy costs little
+     * @param largeBytes from here on a second copy is more than a registry should be asked for unbidden
+     */
+    record Limits(long middlingBytes, long largeBytes) {
+        static final Limits USUAL = new Limits(1L << 30, 10L << 30);
+    }
+
     /** What gzip made smaller by less than this share was compressed before. */
     private static final double HARDLY_SMALLER = 0.1;
 
@@ -31,20 +39,27 @@ record ModeChoice(Mode mode, String reason) {
 
     private static final int GZIP_LENGTH_BYTES = 4;
 
-    static ModeChoice of(Mode wanted, SourceImage image, Repository source) throws IOException {
+    static ModeChoice of(Mode wanted, SourceImage image, Repository source, Limits limits) throws IOException {
         return switch (wanted) {
             case Convert -> new ModeChoice(Mode.Convert, "Convert was asked for");
             case Index -> new ModeChoice(Mode.Index, "Index was asked for");
-            case Auto -> choose(image, source);
+            case Auto -> choose(image, source, limits);
         };
     }
 
-    private static ModeChoice choose(SourceImage image, Repository source) throws IOException {
-        long all = 0;
+    private static ModeChoice choose(SourceImage image, Repository source, Limits limits) throws IOException {
+        var layers = image.distinctLayers().values();
+        var all = layers.stream().mapToLong(Descriptor::sizeBytes).sum();
+        var size = PrintedProgress.size(all);
+        if (all < limits.middlingBytes) {
+            return new ModeChoice(
+                    Mode.Convert,
+                    "Auto chooses Convert: a copy in chunks reads best, and with layers of " + size
+                            + " it costs little");
+        }
         long zstd = 0;
         long compressedBefore = 0;
-        for (var layer : image.distinctLayers().values()) {
-            all += layer.sizeBytes();
+        for (var layer : layers) {
             switch (MediaTypes.toOci(layer.mediaType())) {
                 case MediaTypes.OCI_LAYER_ZSTD -> zstd += layer.sizeBytes();
                 case MediaTypes.OCI_LAYER_GZIP ->
@@ -54,7 +69,6 @@ record ModeChoice(Mode mode, String reason) {
                 }
             }
         }
-        var size = PrintedProgress.size(all);
         if (zstd > all * MOST) {
             return new ModeChoice(
                     Mode.Convert,
@@ -67,11 +81,11 @@ record ModeChoice(Mode mode, String reason) {
                     "Auto chooses Index: " + percent(compressedBefore, all) + " of the layers' " + size
                             + " was compressed before it was packed, so that a copy in chunks would gain little");
         }
-        if (all >= LARGE_BYTES) {
+        if (all >= limits.largeBytes) {
             return new ModeChoice(
                     Mode.Index,
-                    "Auto chooses Index: the layers have " + size + ", and from " + PrintedProgress.size(LARGE_BYTES)
-                            + " on they are not copied unless asked for");
+                    "Auto chooses Index: the layers have " + size + ", and from "
+                            + PrintedProgress.size(limits.largeBytes) + " on they are not copied unless asked for");
         }
         return new ModeChoice(
                 Mode.Convert,

@@ -53,13 +53,25 @@ final class Conversions implements AutoCloseable {
     }
 
     ConversionResult run(ConversionRequest request, StopSignal stop, Progress progress) throws ConversionException {
+        return run(request, stop, progress, ModeChoice.Limits.USUAL);
+    }
+
+    /** With other ideas of how large an image is. */
+    ConversionResult run(ConversionRequest request, ModeChoice.Limits limits) throws ConversionException {
+        return run(request, new StopSignal(), Progress.silent(), limits);
+    }
+
+    private ConversionResult run(
+            ConversionRequest request, StopSignal stop, Progress progress, ModeChoice.Limits limits)
+            throws ConversionException {
         var traffic = new Traffic();
         return new Converter(
                         new Repository(client, request.source(), Side.SOURCE, traffic),
                         new Repository(client, request.target(), Side.TARGET, traffic),
                         traffic,
                         progress,
-                        stop)
+                        stop,
+                        limits)
                 .convert(request);
     }
 

@@ -34,6 +34,7 @@ class IndexModeTest {
     private static final String REPOSITORY = "team/app";
     private static final LayerOptions OPTIONS = new LayerOptions(64 << 10, Codec.ZSTD, DigestAlgorithm.SHA256, 3);
     private static final int SPAN_BYTES = 256 << 10;
+    private static final ModeChoice.Limits SMALL = new ModeChoice.Limits(10_000, 30 << 20);
 
     @TempDir
     private Path work;
@@ -196,7 +197,7 @@ class IndexModeTest {
                 "1.0",
                 List.of(model(), SourceFixture.zstd(new TarFile().file("a", "a").bytes())));
 
-        var first = conversions.run(request(Mode.Auto, 1));
+        var first = conversions.run(request(Mode.Auto, 1), SMALL);
 
         assertThat(first.mode()).isEqualTo("Index");
         assertThat(first.modeReason())
@@ -204,7 +205,7 @@ class IndexModeTest {
                 .endsWith("1 layer could not be read in place and was copied");
         assertThat(first.platforms().getFirst().indexedLayers()).isEqualTo(1);
         registry.forgetRequests();
-        var second = conversions.run(request(Mode.Auto, 1));
+        var second = conversions.run(request(Mode.Auto, 1), SMALL);
         assertThat(second.lazyDigest()).isEqualTo(first.lazyDigest());
         assertThat(second.platforms().getFirst().reusedLayers()).isEqualTo(2);
         assertThat(second.modeReason()).isEqualTo(first.modeReason());
@@ -215,7 +216,7 @@ class IndexModeTest {
     @Test
     void autoCopiesWhatCompressesAndWhatIsMostlyZstd() throws Exception {
         SourceFixture.addImage(registry, REPOSITORY, "1.0", List.of(program()));
-        assertThat(conversions.run(request(Mode.Auto, 1)).modeReason()).contains("Auto chooses Convert");
+        assertThat(conversions.run(request(Mode.Auto, 1), SMALL).modeReason()).contains("Auto chooses Convert");
 
         SourceFixture.addImage(
                 registry,
@@ -223,7 +224,20 @@ class IndexModeTest {
                 "1.0",
                 List.of(SourceFixture.zstd(
                         new TarFile().file("a", SourceFixture.noise(1, 50_000)).bytes())));
-        assertThat(conversions.run(request(Mode.Auto, 1)).modeReason()).contains("zstd");
+        assertThat(conversions.run(request(Mode.Auto, 1), SMALL).modeReason()).contains("zstd");
+    }
+
+    @Test
+    void autoCopiesWhatIsSmallAndDoesNotCopyWhatIsLarge() throws Exception {
+        SourceFixture.addImage(registry, REPOSITORY, "1.0", List.of(program(), model()));
+
+        var small = conversions.run(request(Mode.Auto, 1, source.withTag("small"), true));
+        var large = conversions.run(
+                request(Mode.Auto, 1, source.withTag("large"), true), new ModeChoice.Limits(1000, 1000));
+
+        assertThat(small.mode()).isEqualTo("Convert");
+        assertThat(small.modeReason()).contains("it costs little");
+        assertThat(large.mode()).isEqualTo("Index");
     }
 
     @Test
