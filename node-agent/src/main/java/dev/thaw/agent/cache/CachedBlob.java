@@ -19,9 +19,12 @@ import org.slf4j.LoggerFactory;
  * One blob on disk: a sparse file of exactly its uncompressed size in which chunks appear at their own offsets, and the set
  * of those that have.
  *
- * <p>Three rules keep it honest. A chunk becomes present only when its digest is right. A chunk found on disk at start is
- * checked against its digest before it is served for the first time. And whoever reads a range while a chunk of it is being
- * evicted notices, and reads again: the lock's stamp changes whenever a chunk leaves.
+ * <p>Four rules keep it honest. A chunk becomes present only when its digest is right. A chunk found on disk at start is
+ * checked against its digest before it is served for the first time. Whoever reads a range while a chunk of it is being
+ * evicted notices, and reads again: the lock's stamp changes whenever a chunk leaves. And nothing is taken out of a file that
+ * somebody reads without asking us, as the kernel does below a detached mount: to such a reader a hole is zeros. Who has the
+ * file open the kernel knows, also when this process has just started; from the decision to detach until the kernel has opened
+ * the file, a {@link #pin} stands for it.
  */
 public final class CachedBlob {
     private static final Logger LOG = LoggerFactory.getLogger(CachedBlob.class);
@@ -35,6 +38,8 @@ public final class CachedBlob {
     private final Path recencyFile;
     private final PresenceFile presence;
     private final int data;
+    /** Whether the file was there already, so that an earlier life of this process may have given it to the kernel. */
+    private final boolean isOld;
 
     private final AtomicLong cachedBytes = new AtomicLong();
     private volatile long totalBytes;
@@ -47,6 +52,9 @@ public final class CachedBlob {
     private final ReentrantLock persisting = new ReentrantLock();
 
     private final long[] durable;
+    /** Guarded by {@link #persisting}. */
+    private int pins;
+
     private volatile boolean dirty;
     private volatile boolean usedSinceRemembered;
     private int scrubbed;
@@ -62,6 +70,7 @@ public final class CachedBlob {
             Path recencyFile,
             PresenceFile presence,
             int data,
+            boolean isOld,
             long[] found)
             throws IOException {
         this.store = store;
@@ -73,6 +82,7 @@ public final class CachedBlob {
         this.recencyFile = recencyFile;
         this.presence = presence;
         this.data = data;
+        this.isOld = isOld;
         present = new ChunkSet(layout.count());
         present.addAll(found);
         trusted = new ChunkSet(layout.count());
@@ -106,7 +116,17 @@ public final class CachedBlob {
             }
             var presence = PresenceFile.open(presenceFile, id, sizeBytes, layout.count(), found.isPresent());
             return new CachedBlob(
-                    store, id, sizeBytes, layout, dataFile, presenceFile, recencyFile, presence, data, bits);
+                    store,
+                    id,
+                    sizeBytes,
+                    layout,
+                    dataFile,
+                    presenceFile,
+                    recencyFile,
+                    presence,
+                    data,
+                    found.isPresent(),
+                    bits);
         } catch (IOException e) {
             Libc.close(data);
             throw e;
@@ -312,8 +332,71 @@ public final class CachedBlob {
         return false;
     }
 
-    private void forget(int chunk) throws IOException {
-        evict(new int[] {chunk});
+    /** Takes a chunk that is not right for missing. In a file that others read, the right one will be written over it. */
+    void forget(int chunk) throws IOException {
+        persisting.lock();
+        try {
+            drop(new int[] {chunk}, !isReadByOthers());
+        } finally {
+            persisting.unlock();
+        }
+    }
+
+    /** The file that others may read once the blob is whole. */
+    public Path dataFile() {
+        return dataFile;
+    }
+
+    /** Whether all chunks that are known are here, and were compared with their digests in this life of the process. */
+    public boolean isWhole() {
+        for (int chunk = 0; chunk < layout.count(); chunk++) {
+            if (layout.length(chunk) > 0 && !(present.contains(chunk) && trusted.contains(chunk))) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Compares a chunk with its digest unless that was done. @return whether it is here and right */
+    public boolean verify(int chunk) throws IOException {
+        return layout.length(chunk) == 0 || (present.contains(chunk) && isTrusted(chunk));
+    }
+
+    /** Keeps every chunk on disk until the pin is closed. */
+    public Pin pin() {
+        persisting.lock();
+        try {
+            pins++;
+        } finally {
+            persisting.unlock();
+        }
+        return () -> {
+            persisting.lock();
+            try {
+                pins--;
+            } finally {
+                persisting.unlock();
+            }
+        };
+    }
+
+    /** A promise that no chunk leaves the disk. */
+    public interface Pin extends AutoCloseable {
+        @Override
+        void close();
+    }
+
+    /** Whether somebody reads, or is about to read, the file without asking us. */
+    boolean isReadByOthers() {
+        persisting.lock();
+        try {
+            return pins > 0 || (!closed && Libc.isOpenElsewhere(data, dataFile.toString()));
+        } catch (SystemCallFailed e) {
+            // The kernel cannot tell. Nobody was given a file of this process's, since the store asks first.
+            return isOld || store.canTellReaders();
+        } finally {
+            persisting.unlock();
+        }
     }
 
     /**
@@ -376,7 +459,7 @@ public final class CachedBlob {
     }
 
     /** Makes what is present survive a power failure: first the chunks, then their bits. */
-    void persist() throws IOException {
+    public void persist() throws IOException {
         persisting.lock();
         try {
             if (!dirty || closed) {
@@ -404,39 +487,46 @@ public final class CachedBlob {
         }
     }
 
-    /** Drops chunks: from the set, from the presence file, from the disk, in this order. @return bytes given back */
+    /** Gives the space of chunks back, unless others read the file. @return bytes given back */
     long evict(int[] chunks) throws IOException {
         persisting.lock();
         try {
-            if (closed) {
-                return 0;
-            }
-            long freed = 0;
-            long stamp = lock.writeLock();
-            try {
-                for (int chunk : chunks) {
-                    if (present.remove(chunk)) {
-                        freed += layout.footprint(chunk);
-                    }
-                    trusted.remove(chunk);
-                }
-            } finally {
-                lock.unlockWrite(stamp);
-            }
-            cachedBytes.addAndGet(-freed);
-            store.removed(freed);
-            for (int chunk : chunks) {
-                durable[chunk >>> 6] &= ~(1L << (chunk & 63));
-            }
-            presence.write(durable);
-            presence.sync();
-            for (int chunk : chunks) {
-                punch(chunk);
-            }
-            return freed;
+            return isReadByOthers() ? 0 : drop(chunks, true);
         } finally {
             persisting.unlock();
         }
+    }
+
+    /** Drops chunks: from the set, from the presence file, from the disk, in this order. @return bytes given back */
+    private long drop(int[] chunks, boolean punch) throws IOException {
+        if (closed) {
+            return 0;
+        }
+        long freed = 0;
+        long stamp = lock.writeLock();
+        try {
+            for (int chunk : chunks) {
+                if (present.remove(chunk)) {
+                    freed += layout.footprint(chunk);
+                }
+                trusted.remove(chunk);
+            }
+        } finally {
+            lock.unlockWrite(stamp);
+        }
+        cachedBytes.addAndGet(-freed);
+        store.removed(freed);
+        for (int chunk : chunks) {
+            durable[chunk >>> 6] &= ~(1L << (chunk & 63));
+        }
+        presence.write(durable);
+        presence.sync();
+        if (punch) {
+            for (int chunk : chunks) {
+                punch(chunk);
+            }
+        }
+        return freed;
     }
 
     /** Gives a chunk's space back unless it has been fetched again meanwhile. */

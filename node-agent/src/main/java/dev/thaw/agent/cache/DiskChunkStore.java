@@ -1,5 +1,7 @@
 package dev.thaw.agent.cache;
 
+import dev.thaw.agent.linux.Errno;
+import dev.thaw.agent.linux.Libc;
 import dev.thaw.agent.linux.SystemCallFailed;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.io.IOException;
@@ -35,6 +37,8 @@ public final class DiskChunkStore implements AutoCloseable {
     private static final long SCRUB_BYTES = 4L << 20;
     /** A disk that had no room is not full any more once it has this much, where no floor says otherwise. */
     private static final long ROOM_AGAIN_BYTES = 16L << 20;
+    /** Share of what eviction leaves that may be kept from it; the rest is for images that are still being fetched. */
+    private static final double KEPT = 0.75;
 
     private final CacheSettings settings;
     private final CacheMetrics metrics;
@@ -46,7 +50,7 @@ public final class DiskChunkStore implements AutoCloseable {
     private final LongSupplier free;
     /** What was free at the last look, less what was added since. */
     private final AtomicLong freeBytes = new AtomicLong();
-
+    private final boolean canTellReaders;
     private final ScheduledExecutorService housekeeping;
     private final long startNanos = System.nanoTime();
     private final long startSeconds = System.currentTimeMillis() / 1000 - EPOCH_SECONDS;
@@ -70,6 +74,7 @@ public final class DiskChunkStore implements AutoCloseable {
         this.free = free;
         Files.createDirectories(settings.directory());
         freeBytes.set(free.getAsLong());
+        canTellReaders = tryToTellReaders(settings.directory());
         metrics = new CacheMetrics(registry, used::get, settings.maxBytes());
         housekeeping = Executors.newSingleThreadScheduledExecutor(
                 Thread.ofPlatform().daemon().name("chunk-store").factory());
@@ -96,6 +101,48 @@ public final class DiskChunkStore implements AutoCloseable {
         look();
         persistQuietly();
         scrub();
+    }
+
+    private static boolean tryToTellReaders(Path directory) throws IOException {
+        var file = Files.createTempFile(directory, "lease", ".try");
+        try {
+            int descriptor = Libc.open(file, Libc.O_RDWR);
+            try {
+                if (Libc.isOpenElsewhere(descriptor, file.toString())) {
+                    throw new SystemCallFailed("lease " + file, Errno.EAGAIN);
+                }
+                int second = Libc.open(file, Libc.O_RDONLY);
+                try {
+                    return Libc.isOpenElsewhere(descriptor, file.toString());
+                } finally {
+                    Libc.close(second);
+                }
+            } finally {
+                Libc.close(descriptor);
+            }
+        } catch (SystemCallFailed e) {
+            LOG.warn(
+                    "{} is on a file system that does not tell who has a file open; complete images go on through the agent: {}",
+                    directory,
+                    e.getMessage());
+            return false;
+        } finally {
+            Files.deleteIfExists(file);
+        }
+    }
+
+    /** Whether it can be known that somebody reads a blob's file without asking us. Without that, nobody may. */
+    public boolean canTellReaders() {
+        return canTellReaders;
+    }
+
+    /** Whether blobs of so many more bytes may be kept from eviction, which is what giving their files to others does. */
+    public boolean canKeep(long bytes) {
+        long kept = openBlobs().stream()
+                .filter(CachedBlob::isReadByOthers)
+                .mapToLong(CachedBlob::cachedBytes)
+                .sum();
+        return kept + bytes <= settings.lowBytes() * KEPT;
     }
 
     /**
@@ -285,7 +332,7 @@ public final class DiskChunkStore implements AutoCloseable {
         }
         housekeeping.execute(() -> {
             try {
-                blob.evict(new int[] {chunk});
+                blob.forget(chunk);
                 if (first) {
                     evictDownTo(Math.min(settings.lowBytes(), used.get() - used.get() / 10));
                 }
@@ -316,7 +363,8 @@ public final class DiskChunkStore implements AutoCloseable {
         if (used.get() <= target) {
             return;
         }
-        var blobs = openBlobs();
+        var blobs =
+                openBlobs().stream().filter(blob -> !blob.isReadByOthers()).toList();
         int newest = newestToGo(blobs, used.get() - target);
         long freed = 0;
         var victims = new int[VICTIMS_AT_ONCE];

@@ -1,6 +1,7 @@
 package dev.thaw.agent.fetch;
 
 import dev.thaw.agent.AgentException.ReadFailed;
+import dev.thaw.agent.cache.CachedBlob;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -47,6 +48,11 @@ public final class LazyBlob implements Device {
 
     public long totalBytes() {
         return blob.cached().totalBytes();
+    }
+
+    /** The blob on disk, for whoever reads it there. */
+    public CachedBlob cached() {
+        return blob.cached();
     }
 
     @Override

@@ -5,6 +5,7 @@ import dev.thaw.agent.AgentException.MountFailed;
 import dev.thaw.agent.AgentException.StorageFailed;
 import dev.thaw.agent.AgentException.UnknownImage;
 import dev.thaw.agent.cache.CacheSettings;
+import dev.thaw.agent.cache.CachedBlob;
 import dev.thaw.agent.cache.DiskChunkStore;
 import dev.thaw.agent.fetch.ChunkFetcher;
 import dev.thaw.agent.fetch.FetchSettings;
@@ -38,7 +39,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The lazy images of this node. An image is <em>open</em> from its first claim until its release: its bootstrap is on disk
- * and checked, its blobs can be read. It is <em>mounted</em> from the first container on.
+ * and checked, its blobs can be read. It is <em>mounted</em> from the first container on. Once all of it is on disk it is
+ * <em>detached</em> for containers that start from then on, until no container stands on it.
  */
 public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ImageStore.class);
@@ -96,6 +98,9 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
         Gauge.builder("thaw.images", open, Map::size)
                 .description("Lazy images on this node")
                 .register(registry);
+        Gauge.builder("thaw.images.detached", this, ImageStore::detachedImages)
+                .description("Lazy images that are complete and whose new containers read them without the agent")
+                .register(registry);
     }
 
     /** Pages of mapped bootstraps count as ours for as long as nobody takes them; many large images would fill a small limit. */
@@ -152,6 +157,21 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
         var image = opened(artifact);
         image.lock().lock();
         try {
+            var detached = detached(image);
+            if (detached.isPresent()) {
+                image.mounted(true);
+                return detached.get();
+            }
+        } finally {
+            image.lock().unlock();
+        }
+        return mount(image);
+    }
+
+    /** The mount whose reads come to the agent. */
+    private Path mount(OpenImage image) throws MountFailed {
+        image.lock().lock();
+        try {
             var root = driver.mount(image.mountable());
             image.mounted(true);
             image.error("");
@@ -164,6 +184,54 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
         } finally {
             image.lock().unlock();
         }
+    }
+
+    /** The mount that needs no agent, if all of the image is here. */
+    private Optional<Path> detached(OpenImage image) {
+        var mounted = driver.detached(image.name());
+        if (mounted.isPresent() || !mayDetach(image)) {
+            return mounted;
+        }
+        var pins = image.pin();
+        try {
+            // Before the pins something may have left.
+            if (!image.isWhole()) {
+                return Optional.empty();
+            }
+            image.persist();
+            var root = driver.detach(image.mountable(), image.files());
+            LOG.info("image {} is complete: containers that start now need no agent", image.name());
+            return Optional.of(root);
+        } catch (MountFailed | IOException e) {
+            LOG.warn("image {} is complete and goes on through the agent: {}", image.name(), e.getMessage());
+            return Optional.empty();
+        } finally {
+            pins.forEach(CachedBlob.Pin::close);
+        }
+    }
+
+    private boolean mayDetach(OpenImage image) {
+        return driver.canDetach()
+                && store.canTellReaders()
+                && image.isWhole()
+                && store.canKeep(image.totalBytes());
+    }
+
+    @Override
+    public void idle(Digest artifact) {
+        present(artifact).ifPresent(image -> {
+            image.lock().lock();
+            try {
+                if (driver.detached(image.name()).isPresent()) {
+                    driver.endDetached(image.name());
+                    LOG.info("no container is left on image {}: its chunks may be evicted again", image.name());
+                }
+            } catch (MountFailed e) {
+                LOG.error("image {} is idle and stays mounted: {}", image.name(), e.getMessage());
+            } finally {
+                image.lock().unlock();
+            }
+        });
     }
 
     /** The first container of the image has started: filling that waits for that may begin. */
@@ -226,14 +294,32 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
                 present(artifact).ifPresent(image -> blobs.addAll(image.blobIds()));
             }
             store.sweep(blobs);
+            work.execute(() -> verify(inUse));
         } catch (IOException e) {
             throw new StorageFailed(images, "what earlier images left cannot be deleted: " + e.getMessage(), false, e);
         }
     }
 
+    /** Looks, one after the other, whether what an earlier life completed is still right: then it can be detached. */
+    private void verify(Collection<Digest> images) {
+        try {
+            for (var artifact : images) {
+                var image = present(artifact);
+                if (image.isPresent()) {
+                    image.get().verify();
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (IOException e) {
+            LOG.warn("what is on disk of complete images was not compared with its digests: {}", e.getMessage());
+        }
+    }
+
     private Optional<String> restore(Digest artifact) {
         try {
-            mount(artifact);
+            // Containers that run may stand on this one, even if others are detached.
+            mount(opened(artifact));
             started(artifact);
             return Optional.of(artifact.hex());
         } catch (AgentException e) {
@@ -257,6 +343,12 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
     @Override
     public Traffic of(Digest artifact) {
         return present(artifact).map(OpenImage::traffic).orElse(Traffic.NONE);
+    }
+
+    private long detachedImages() {
+        return open.keySet().stream()
+                .filter(artifact -> driver.detached(artifact.hex()).isPresent())
+                .count();
     }
 
     /** All images on this node. */

@@ -22,6 +22,9 @@ public interface LazyImages {
     /** No snapshot refers to the image any more: its mount, its directory and its cache may go. Returns at once. */
     void release(Digest artifact);
 
+    /** No container stands on the image any more; its layers are still recorded, and others may come. Returns at once. */
+    void idle(Digest artifact);
+
     /** Mounts again, at start, what snapshot records refer to. Comes before any other call. */
     void restore(Collection<Digest> inUse) throws AgentException;
 }

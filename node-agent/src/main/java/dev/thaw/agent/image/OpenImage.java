@@ -1,5 +1,6 @@
 package dev.thaw.agent.image;
 
+import dev.thaw.agent.cache.CachedBlob;
 import dev.thaw.agent.fetch.BackgroundFill;
 import dev.thaw.agent.fetch.BlobOrigin;
 import dev.thaw.agent.fetch.ChunkFetcher;
@@ -21,6 +22,7 @@ import dev.thaw.rafs.ChunkTable;
 import dev.thaw.rafs.CorruptImageException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -46,7 +48,7 @@ final class OpenImage {
     private final TrafficCount traffic;
     private final ReentrantLock lock = new ReentrantLock();
     private boolean prefetched;
-    private boolean closed;
+    private volatile boolean closed;
     private @Nullable BackgroundFill fill;
     private volatile boolean mounted;
     private volatile String error = "";
@@ -134,6 +136,44 @@ final class OpenImage {
 
     MountableImage mountable() {
         return new MountableImage(name(), stored.bootstrap(), bootstrap, blobs);
+    }
+
+    /** Whether all of the image is on disk, and was compared with its digests. */
+    boolean isWhole() {
+        return blobs.stream().allMatch(blob -> blob.cached().isWhole());
+    }
+
+    /** Compares what an earlier life left on disk with its digests, unless something of the image is missing anyway. */
+    void verify() throws IOException, InterruptedException {
+        if (cachedBytes() < totalBytes()) {
+            return;
+        }
+        for (var blob : blobs) {
+            for (int chunk = 0; chunk < blob.chunkCount(); chunk++) {
+                long begun = System.nanoTime();
+                if (closed || !blob.cached().verify(chunk)) {
+                    return;
+                }
+                // Half of the disk and of a processor is for those who wait.
+                Thread.sleep(Duration.ofNanos(System.nanoTime() - begun));
+            }
+        }
+    }
+
+    /** The files that hold the image once it is whole, in the order of the device table. */
+    List<Path> files() {
+        return blobs.stream().map(blob -> blob.cached().dataFile()).toList();
+    }
+
+    /** Keeps all that is on disk of the image there. */
+    List<CachedBlob.Pin> pin() {
+        return blobs.stream().map(blob -> blob.cached().pin()).toList();
+    }
+
+    void persist() throws IOException {
+        for (var blob : blobs) {
+            blob.cached().persist();
+        }
     }
 
     ReentrantLock lock() {

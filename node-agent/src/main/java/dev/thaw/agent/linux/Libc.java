@@ -33,6 +33,11 @@ public final class Libc {
 
     private static final int FALLOC_FL_KEEP_SIZE = 1;
     private static final int FALLOC_FL_PUNCH_HOLE = 2;
+    private static final int F_SETSIG = 10;
+    private static final int F_SETLEASE = 1024;
+    private static final int F_WRLCK = 1;
+    private static final int F_UNLCK = 2;
+    private static final int SIGURG = 23;
     private static final int SEEK_DATA = 3;
     private static final int SEEK_HOLE = 4;
 
@@ -56,6 +61,7 @@ public final class Libc {
     private static final MethodHandle FALLOCATE =
             function("fallocate", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
     private static final MethodHandle FDATASYNC = function("fdatasync", JAVA_INT, JAVA_INT);
+    private static final MethodHandle FCNTL = variadic("fcntl", 2, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
     private static final MethodHandle MOUNT =
             function("mount", JAVA_INT, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS);
     private static final MethodHandle UMOUNT2 = function("umount2", JAVA_INT, ADDRESS, JAVA_INT);
@@ -243,6 +249,35 @@ public final class Libc {
             checked("sync " + what, result((int) FDATASYNC.invokeExact(state, descriptor), state));
         } catch (SystemCallFailed e) {
             throw e;
+        } catch (Throwable t) {
+            throw unchecked(t);
+        }
+    }
+
+    /**
+     * Whether the file is open a second time, by whatever process or by the kernel itself, as a mounted EROFS has its devices
+     * open. The kernel gives a write lease (fcntl(2), F_SETLEASE) only on a file that nobody else has open.
+     *
+     * @param descriptor open for writing, and the only one of the caller's that is open on the file
+     * @throws SystemCallFailed when the file system knows no leases
+     */
+    public static boolean isOpenElsewhere(int descriptor, String what) throws SystemCallFailed {
+        // Whoever opens the file while we have the lease makes the kernel signal us: by one that is ignored, not by SIGIO,
+        // which would end the process.
+        checked("choose the lease's signal for " + what, fcntl(descriptor, F_SETSIG, SIGURG));
+        int leased = fcntl(descriptor, F_SETLEASE, F_WRLCK);
+        if (leased == -Errno.EAGAIN) {
+            return true;
+        }
+        checked("lease " + what, leased);
+        checked("give the lease back for " + what, fcntl(descriptor, F_SETLEASE, F_UNLCK));
+        return false;
+    }
+
+    private static int fcntl(int descriptor, int command, long argument) {
+        var state = STATE.get();
+        try {
+            return result((int) FCNTL.invokeExact(state, descriptor, command, argument), state);
         } catch (Throwable t) {
             throw unchecked(t);
         }

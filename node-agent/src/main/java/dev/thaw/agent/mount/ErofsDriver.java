@@ -12,6 +12,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
@@ -23,6 +25,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>A holder process keeps the FUSE session open. When this process ends, reads wait; the next one takes the session over and
  * answers them. Without a holder the devices end with the process, and images are mounted anew at the next start.
+ *
+ * <p>An image whose blobs are whole is mounted a second time, <em>detached</em>: on the blobs' files themselves.
  */
 public final class ErofsDriver implements MountDriver {
     private static final Logger LOG = LoggerFactory.getLogger(ErofsDriver.class);
@@ -110,6 +114,7 @@ public final class ErofsDriver implements MountDriver {
     private static ErofsDriver startOrThrow(ErofsSettings settings, MeterRegistry registry, String reason)
             throws IOException {
         Files.createDirectories(settings.mounts());
+        Files.createDirectories(settings.detached());
         var table = DeviceTable.open(settings.deviceTable());
         var files = new DeviceFiles();
         var metrics = new FuseMetrics(registry, "erofs");
@@ -204,27 +209,87 @@ public final class ErofsDriver implements MountDriver {
         for (var row : rows) {
             files.serve(row.number(), image.devices().get(row.index()));
         }
-        boolean there = MountTable.read()
-                .at(point)
-                .filter(mount -> mount.type().equals("erofs"))
-                .isPresent();
-        if (there && Mounts.isAlive(point)) {
+        if (isMounted(point)) {
             LOG.info("image {} is still mounted", image.name());
             return;
         }
+        mount(
+                image.bootstrapFile(),
+                rows.stream().map(row -> fuse.file(row.number())).toList(),
+                point);
+    }
+
+    private static boolean isMounted(Path point) throws IOException {
+        return MountTable.read()
+                        .at(point)
+                        .filter(mount -> mount.type().equals("erofs"))
+                        .isPresent()
+                && Mounts.isAlive(point);
+    }
+
+    private void mount(Path bootstrap, List<Path> devices, Path point) throws IOException {
         Mounts.detachAll(point);
         Files.createDirectories(point);
         var before = backingDevices();
         try (var context = MountContext.open("erofs")) {
-            context.option("source", image.bootstrapFile().toString());
+            context.option("source", bootstrap.toString());
             context.flag("ro");
             context.flag("directio");
-            for (var row : rows) {
-                context.option("device", fuse.file(row.number()).toString());
+            for (var device : devices) {
+                context.option("device", device.toString());
             }
             context.mountReadOnly(point);
         }
         setReadAhead(before);
+    }
+
+    @Override
+    public boolean canDetach() {
+        return true;
+    }
+
+    @Override
+    public Path detach(MountableImage image, List<Path> blobs) throws MountFailed {
+        var point = settings.detached().resolve(image.name());
+        lock.lock();
+        try {
+            if (!isMounted(point)) {
+                mount(image.bootstrapFile(), blobs, point);
+            }
+            return point;
+        } catch (IOException e) {
+            throw new MountFailed(point, "the image cannot be detached: " + e.getMessage(), e);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    public Optional<Path> detached(String image) {
+        var point = settings.detached().resolve(image);
+        lock.lock();
+        try {
+            return isMounted(point) ? Optional.of(point) : Optional.empty();
+        } catch (IOException e) {
+            LOG.warn("whether {} is mounted cannot be seen: {}", point, e.getMessage());
+            return Optional.empty();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    public void endDetached(String image) throws MountFailed {
+        var point = settings.detached().resolve(image);
+        lock.lock();
+        try {
+            Mounts.unmount(point);
+            Files.deleteIfExists(point);
+        } catch (IOException e) {
+            throw new MountFailed(point, "cannot be unmounted: " + e.getMessage(), e);
+        } finally {
+            lock.unlock();
+        }
     }
 
     private static Set<Path> backingDevices() throws IOException {
@@ -252,6 +317,7 @@ public final class ErofsDriver implements MountDriver {
 
     @Override
     public void unmount(String image) throws MountFailed {
+        endDetached(image);
         var point = settings.mounts().resolve(image);
         lock.lock();
         try {
@@ -276,8 +342,11 @@ public final class ErofsDriver implements MountDriver {
     public void retain(Set<String> images) throws MountFailed {
         try {
             var left = new HashSet<String>();
-            for (var mount : MountTable.read().below(settings.mounts())) {
-                left.add(mount.point().getFileName().toString());
+            var mounts = MountTable.read();
+            for (var directory : List.of(settings.mounts(), settings.detached())) {
+                for (var mount : mounts.below(directory)) {
+                    left.add(mount.point().getFileName().toString());
+                }
             }
             table.rows().forEach(row -> left.add(row.image()));
             left.removeAll(images);
@@ -300,7 +369,7 @@ public final class ErofsDriver implements MountDriver {
         destroy();
     }
 
-    /** Takes everything away, also what another process could go on serving. */
+    /** Takes everything away that needs a server, also what another process could go on serving. */
     public void destroy() throws MountFailed {
         keeper.interrupt();
         lock.lock();

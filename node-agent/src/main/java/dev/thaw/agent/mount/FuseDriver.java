@@ -8,7 +8,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -80,6 +82,24 @@ public final class FuseDriver implements MountDriver {
             lock.unlock();
         }
     }
+
+    @Override
+    public boolean canDetach() {
+        return false;
+    }
+
+    @Override
+    public Path detach(MountableImage image, List<Path> blobs) throws MountFailed {
+        throw new MountFailed(mounts.resolve(image.name()), "driver fuse serves every read itself", null);
+    }
+
+    @Override
+    public Optional<Path> detached(String image) {
+        return Optional.empty();
+    }
+
+    @Override
+    public void endDetached(String image) {}
 
     @Override
     public void unmount(String image) throws MountFailed {

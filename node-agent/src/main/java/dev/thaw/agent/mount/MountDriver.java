@@ -5,6 +5,8 @@ import dev.thaw.agent.AgentException.MountFailed;
 import dev.thaw.agent.config.AgentSettings.Driver;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /** One way to make an image a mounted tree. Safe for use by many threads. */
@@ -36,13 +38,32 @@ public interface MountDriver extends AutoCloseable {
      */
     Path mount(MountableImage image) throws MountFailed;
 
-    /** Takes a mount away; reads of it fail from now on. Nothing mounted is no error. */
+    /** Whether {@link #detach} works with this driver. */
+    boolean canDetach();
+
+    /**
+     * Mounts an image beside its mount, with nothing of the agent in the way: the kernel reads the blobs' files, and goes on
+     * when this process ends. Or finds it mounted so. Until the mount ends nothing may be taken out of the files, even if it
+     * is not in sight any more: an overlay keeps what it stands on.
+     *
+     * @param blobs whole files on a local file system, in the order of the bootstrap's device table
+     * @return the root of the image's tree
+     */
+    Path detach(MountableImage image, List<Path> blobs) throws MountFailed;
+
+    /** The detached mount of an image, if there is one: made by this process or by one before it. */
+    Optional<Path> detached(String image);
+
+    /** Takes the detached mount of an image out of sight; it ends when the last container on it does. */
+    void endDetached(String image) throws MountFailed;
+
+    /** Takes the mounts of an image away; reads of the one that is not detached fail from now on. Nothing mounted is no error. */
     void unmount(String image) throws MountFailed;
 
     /** Takes away all mounts that an earlier process left, but for those named. Comes after they were mounted again. */
     void retain(Set<String> images) throws MountFailed;
 
-    /** Ends service. Mounts that another process can go on serving stay; others are taken away. */
+    /** Ends service. Mounts that need none, or that another process can go on serving, stay; others are taken away. */
     @Override
     void close() throws MountFailed;
 }

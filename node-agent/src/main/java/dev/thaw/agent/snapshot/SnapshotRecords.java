@@ -211,6 +211,15 @@ public final class SnapshotRecords implements AutoCloseable {
         return reading(() -> count("SELECT count(*) FROM snapshot WHERE image = ?", image.toString()));
     }
 
+    /** How many containers' roots and views stand on that image. */
+    long roots(Digest image) throws AgentException {
+        return reading(() -> count("""
+                WITH RECURSIVE above (id) AS (
+                        SELECT id FROM snapshot WHERE image = ?
+                        UNION SELECT s.id FROM snapshot s JOIN above ON s.parent = above.id)
+                SELECT count(*) FROM snapshot WHERE kind != ? AND id IN (SELECT id FROM above)""", image.toString(), Kind.COMMITTED.code()));
+    }
+
     /** Usage of a committed snapshot, once it was measured. */
     Optional<Usage> usage(long id) throws AgentException {
         return reading(() -> {

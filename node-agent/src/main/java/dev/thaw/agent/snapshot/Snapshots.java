@@ -95,6 +95,9 @@ public final class Snapshots implements AutoCloseable {
             }
         }
         images.restore(records.images());
+        for (var image : records.images()) {
+            idle(image);
+        }
         for (var snapshot : records.unmeasured()) {
             measureAside(snapshot.id());
         }
@@ -161,8 +164,37 @@ public final class Snapshots implements AutoCloseable {
         } else {
             directories.retire(removed.id());
             aside("sweep", directories::sweep);
+            if (!removed.parent().isEmpty()) {
+                aside("idle", () -> idleBelow(removed.parent()));
+            }
         }
         watcher.removed(key);
+    }
+
+    /** Looks whether the last root on a lazy image was removed. */
+    private void idleBelow(String parent) throws AgentException {
+        var direct = records.find(parent);
+        if (direct.isEmpty()) {
+            return;
+        }
+        var below = new ArrayList<>(records.ancestors(direct.get()));
+        below.addFirst(direct.get());
+        var image = image(below);
+        if (image.isPresent()) {
+            idle(image.get());
+        }
+    }
+
+    private void idle(Digest image) throws AgentException {
+        var hold = hold(image);
+        hold.lock();
+        try {
+            if (records.references(image) > 0 && records.roots(image) == 0) {
+                images.idle(image);
+            }
+        } finally {
+            hold.unlock();
+        }
     }
 
     public Snapshot stat(String key) throws AgentException {
@@ -359,6 +391,23 @@ public final class Snapshots implements AutoCloseable {
             below.add(direct);
             below.addAll(records.ancestors(direct));
         }
+        var image = image(below);
+        if (image.isEmpty()) {
+            return create(kind, key, parent, labels, below);
+        }
+        // Held until the record is written, so that the mount on which it will stand is not found idle.
+        var hold = hold(image.get());
+        hold.lock();
+        try {
+            return create(kind, key, parent, labels, below);
+        } finally {
+            hold.unlock();
+        }
+    }
+
+    private List<Mount> create(
+            Kind kind, String key, String parent, Map<String, String> labels, List<Snapshot> below)
+            throws AgentException {
         var lowers = lowers(below);
         var owner = owner(below, lowers, labels);
         var fresh = directories.make(kind);

@@ -415,6 +415,120 @@ final class DiskChunkStoreTest {
         }
     }
 
+    @Test
+    void nothingLeavesAFileThatSomebodyElseHasOpen() throws IOException {
+        var blob = open();
+        for (int chunk = 0; chunk < 10; chunk++) {
+            blob.put(chunk, layout.segment(chunk));
+        }
+        try (var reader = FileChannel.open(directory.resolve(BLOB + ".data"), StandardOpenOption.READ)) {
+            store.evictDownTo(0);
+            blob.evict(new int[] {3});
+
+            assertThat(blob.isPresent(3)).isTrue();
+            assertThat(content(reader, 3)).isEqualTo(layout.content(3));
+        }
+
+        store.evictDownTo(0);
+
+        assertThat(blob.isPresent(3)).isFalse();
+        assertThat(store.usedBytes()).isZero();
+    }
+
+    @Test
+    void nothingLeavesAFileThatWasOpenBeforeThisProcessBegan() throws IOException {
+        var blob = open();
+        for (int chunk = 0; chunk < 10; chunk++) {
+            blob.put(chunk, layout.segment(chunk));
+        }
+        store.close();
+        try (var reader = FileChannel.open(directory.resolve(BLOB + ".data"), StandardOpenOption.READ)) {
+            // What is there is far above the high watermark now.
+            var again = open(2L * FakeLayout.CHUNK_BYTES);
+            store.evictDownTo(0);
+
+            for (int chunk = 0; chunk < 10; chunk++) {
+                assertThat(again.isPresent(chunk)).isTrue();
+                assertThat(content(reader, chunk)).isEqualTo(layout.content(chunk));
+            }
+        }
+    }
+
+    @Test
+    void nothingLeavesABlobThatIsPinned() throws IOException {
+        var blob = open();
+        blob.put(3, layout.segment(3));
+        try (var pin = blob.pin()) {
+            assertThat(pin).isNotNull();
+            store.evictDownTo(0);
+            assertThat(blob.isPresent(3)).isTrue();
+        }
+        store.evictDownTo(0);
+        assertThat(blob.isPresent(3)).isFalse();
+    }
+
+    @Test
+    void aDamagedChunkOfAFileThatOthersReadIsWrittenOverAndNeverPunchedOut() throws IOException {
+        var blob = open();
+        blob.put(5, layout.segment(5));
+        store.close();
+        var file = directory.resolve(BLOB + ".data");
+        try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            channel.write(ByteBuffer.wrap(new byte[] {1, 2, 3, 4}), 5L * FakeLayout.CHUNK_BYTES + 17);
+        }
+        var again = open();
+        try (var reader = FileChannel.open(file, StandardOpenOption.READ)) {
+            assertThat(again.verify(5)).isFalse();
+            assertThat(again.isPresent(5)).isFalse();
+            assertThat(content(reader, 5)[100]).isEqualTo(layout.content(5)[100]);
+
+            again.put(5, layout.segment(5));
+
+            assertThat(content(reader, 5)).isEqualTo(layout.content(5));
+        }
+    }
+
+    @Test
+    void isWholeOnceEveryChunkIsHereAndWasCompared() throws IOException {
+        var blob = open();
+        for (int chunk = 0; chunk < CHUNKS; chunk++) {
+            assertThat(blob.isWhole()).isFalse();
+            blob.put(chunk, layout.segment(chunk));
+        }
+        assertThat(blob.isWhole()).isTrue();
+        store.close();
+
+        var again = open();
+
+        assertThat(again.isWhole()).isFalse();
+        for (int chunk = 0; chunk < CHUNKS; chunk++) {
+            assertThat(again.verify(chunk)).isTrue();
+        }
+        assertThat(again.isWhole()).isTrue();
+    }
+
+    @Test
+    void keepsNoMoreFromEvictionThanLeavesRoomForOthers() throws IOException {
+        var blob = open(100L * FakeLayout.CHUNK_BYTES);
+        for (int chunk = 0; chunk < 20; chunk++) {
+            blob.put(chunk, layout.segment(chunk));
+        }
+        long most = 100L * FakeLayout.CHUNK_BYTES / 2 * 3 / 4;
+        assertThat(store.canKeep(most)).isTrue();
+        assertThat(store.canKeep(most + 1)).isFalse();
+        try (var pin = blob.pin()) {
+            assertThat(pin).isNotNull();
+            assertThat(store.canKeep(most - blob.cachedBytes())).isTrue();
+            assertThat(store.canKeep(most - blob.cachedBytes() + 1)).isFalse();
+        }
+    }
+
+    private byte[] content(FileChannel file, int chunk) throws IOException {
+        var content = ByteBuffer.allocate(layout.length(chunk));
+        file.read(content, layout.offset(chunk));
+        return content.array();
+    }
+
     @SuppressWarnings("ArrayRecordComponent") // passed on, never compared
     private record FilesOnDisk(byte[] data, byte[] presence) {}
 

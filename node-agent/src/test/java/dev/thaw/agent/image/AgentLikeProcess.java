@@ -17,7 +17,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 
-/** The read path of an agent in a process of its own, to be killed. Arguments: root, holder's socket, repository, artifact. */
+/**
+ * The read path of an agent in a process of its own, to be killed. Arguments: root, holder's socket, repository, artifact,
+ * bytes of cache.
+ */
 final class AgentLikeProcess {
     static final String READY = "READY";
 
@@ -41,12 +44,11 @@ final class AgentLikeProcess {
         var driver = MountDriver.choose(Driver.Erofs, root, Path.of(arguments[1]), meters);
         var client = new RegistryClient(
                 RegistrySettings.defaults().withPlainHttp(repository.registry()), CredentialSource.anonymous());
-        // A cache too small for the image, so that reads after the takeover need the registry again.
         var store = new ImageStore(
                 root,
                 wanted -> Optional.of(entry),
                 image -> client,
-                new CacheSettings(root.resolve("cache"), 1 << 20, 0.9, 0.5),
+                new CacheSettings(root.resolve("cache"), Long.parseLong(arguments[4]), 0.9, 0.5),
                 new FetchSettings(
                         4,
                         256 << 10,

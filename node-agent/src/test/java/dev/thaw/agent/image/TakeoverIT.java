@@ -151,7 +151,9 @@ final class TakeoverIT {
                         temp.resolve("agent").toString(),
                         temp.resolve("holder.sock").toString(),
                         image.entry().repository().name(),
-                        image.artifact().toString())
+                        image.artifact().toString(),
+                        // Too small for the image, so that reads after the takeover need the registry again.
+                        Integer.toString(1 << 20))
                 .redirectError(temp.resolve("agent.log").toFile())
                 .start();
         agents.add(process);

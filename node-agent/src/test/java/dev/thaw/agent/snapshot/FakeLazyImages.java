@@ -26,6 +26,7 @@ public final class FakeLazyImages implements LazyImages {
     public final List<Digest> claims = new CopyOnWriteArrayList<>();
     public final List<Digest> mounts = new CopyOnWriteArrayList<>();
     public final List<Digest> released = new CopyOnWriteArrayList<>();
+    public final List<Digest> idle = new CopyOnWriteArrayList<>();
     public final List<Set<String>> restored = new ArrayList<>();
 
     public FakeLazyImages(Path root) {
@@ -85,6 +86,11 @@ public final class FakeLazyImages implements LazyImages {
     @Override
     public void release(Digest artifact) {
         released.add(artifact);
+    }
+
+    @Override
+    public void idle(Digest artifact) {
+        idle.add(artifact);
     }
 
     @Override

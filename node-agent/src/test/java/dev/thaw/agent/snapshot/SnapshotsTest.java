@@ -382,6 +382,34 @@ class SnapshotsTest {
     // --- after a crash
 
     @Test
+    void saysThatAnImageIsIdleWhenItsLastRootIsRemoved() throws AgentException {
+        claimWhole();
+        prepare("container", "three");
+        layer("four", "three");
+        snapshots.view("look", "four", Map.of());
+
+        snapshots.remove("container");
+        crashAndRestart();
+        assertThat(images.idle).isEmpty();
+        snapshots.remove("look");
+
+        await().untilAsserted(() -> assertThat(images.idle).containsExactly(IMAGE));
+        assertThat(images.released).isEmpty();
+    }
+
+    @Test
+    void saysAtItsStartWhichImagesAreIdle() throws AgentException {
+        claimWhole();
+        crashAndRestart();
+        assertThat(images.idle).containsExactly(IMAGE);
+        images.idle.clear();
+
+        prepare("container", "three");
+        crashAndRestart();
+        assertThat(images.idle).isEmpty();
+    }
+
+    @Test
     void mountsTheImagesInUseBeforeAnythingElse() throws AgentException {
         claimWhole();
         crashAndRestart();
