@@ -11,6 +11,7 @@ import dev.thaw.agent.http.StatusServer;
 import dev.thaw.agent.image.ImageEntry;
 import dev.thaw.agent.image.ImageStore;
 import dev.thaw.agent.image.ImageTable;
+import dev.thaw.agent.image.RegistryAccess;
 import dev.thaw.agent.mount.MountDriver;
 import dev.thaw.agent.node.ColdStartSpool;
 import dev.thaw.agent.node.NodeReporter;
@@ -26,6 +27,7 @@ import dev.thaw.agent.snapshot.SnapshotSettings;
 import dev.thaw.agent.snapshot.Snapshots;
 import dev.thaw.oci.CredentialSource;
 import dev.thaw.oci.Reference;
+import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
@@ -45,6 +47,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
@@ -53,8 +56,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The parts of the agent, put together. They start in the order in which they need each other, containerd's socket
- * last: what it finds there works. They end the other way round.
+ * The parts of the agent, put together. First the mounts of containers that run, then the rest in the order in which they
+ * need each other, containerd's socket last: what it finds there works. They end the other way round.
  */
 final class Agent implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Agent.class);
@@ -92,23 +95,31 @@ final class Agent implements AutoCloseable {
 
     private void build(AgentSettings settings) throws AgentException, IOException {
         Files.createDirectories(settings.root());
-        var metrics = metrics();
-        part(new StatusServer(
-                new InetSocketAddress(settings.http().address(), settings.http().port()), metrics, () -> unreadiness));
-
-        var nodeService = settings.nodeService().map(address -> part(new NodeServiceConnection(address)));
-        var credentials = new NodeCredentialSources(settings.credentials(), Clock.systemUTC());
-        var access = part(new RegistryClients(settings, entry -> credentials.with(() -> own(nodeService, entry))));
+        var metrics = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+        parts.push(metrics::close);
+        // Containers may have waited for their reads since the agent before this one ended: nothing comes before them.
+        // What is on disk needs no registry.
         var driver = part(MountDriver.choose(settings.driver(), settings.root(), settings.holder(), metrics));
-
+        var reach = new CompletableFuture<Reach>();
         var images = part(new ImageStore(
                 settings.root(),
-                table(settings, nodeService, credentials),
-                access,
+                artifact -> reach.join().table().find(artifact),
+                entry -> reach.join().access().client(entry),
                 cacheSettings(settings),
                 fetchSettings(settings),
                 driver,
                 metrics));
+        parts.push(() -> reach.completeExceptionally(new IllegalStateException("the agent is ending")));
+        images.takeOver();
+
+        var nodeService = settings.nodeService().map(address -> lowest(new NodeServiceConnection(address)));
+        var credentials = new NodeCredentialSources(settings.credentials(), Clock.systemUTC());
+        reach.complete(new Reach(
+                table(settings, nodeService, credentials),
+                lowest(new RegistryClients(settings, entry -> credentials.with(() -> own(nodeService, entry))))));
+        bindJvm(metrics);
+        part(new StatusServer(
+                new InetSocketAddress(settings.http().address(), settings.http().port()), metrics, () -> unreadiness));
 
         var containerd = part(new Containerd(settings.containerd().socket()));
         var records = part(SnapshotRecords.open(settings.root().resolve("records.db")));
@@ -141,9 +152,16 @@ final class Agent implements AutoCloseable {
         return part;
     }
 
-    private PrometheusMeterRegistry metrics() {
-        var registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
-        parts.push(registry::close);
+    /** A part on which others stand that were made before it. */
+    private <T extends AutoCloseable> T lowest(T part) {
+        parts.addLast(part);
+        return part;
+    }
+
+    /** The way to images that are not on disk, which is made while those that are can be read already. */
+    private record Reach(ImageTable table, RegistryAccess access) {}
+
+    private void bindJvm(MeterRegistry registry) {
         new JvmMemoryMetrics().bindTo(registry);
         var gc = part(new JvmGcMetrics());
         gc.bindTo(registry);
@@ -151,7 +169,6 @@ final class Agent implements AutoCloseable {
         new ProcessorMetrics().bindTo(registry);
         new FileDescriptorMetrics().bindTo(registry);
         new UptimeMetrics().bindTo(registry);
-        return registry;
     }
 
     private ImageTable table(
@@ -159,10 +176,11 @@ final class Agent implements AutoCloseable {
             throws IOException {
         var tables = new ArrayList<ImageTable>();
         if (nodeService.isPresent()) {
-            tables.add(part(new WatchedImages(nodeService.get(), settings.root().resolve("images.pb"))));
+            tables.add(
+                    lowest(new WatchedImages(nodeService.get(), settings.root().resolve("images.pb"))));
         }
         if (!settings.images().isEmpty()) {
-            tables.add(part(new NamedImages(
+            tables.add(lowest(new NamedImages(
                     settings.images().stream().map(Reference::parse).toList(),
                     RegistryClients.registrySettings(settings),
                     credentials.ofNode(),

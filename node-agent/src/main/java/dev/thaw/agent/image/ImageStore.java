@@ -211,10 +211,7 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
     }
 
     private boolean mayDetach(OpenImage image) {
-        return driver.canDetach()
-                && store.canTellReaders()
-                && image.isWhole()
-                && store.canKeep(image.totalBytes());
+        return driver.canDetach() && store.canTellReaders() && image.isWhole() && store.canKeep(image.totalBytes());
     }
 
     @Override
@@ -278,6 +275,13 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
         }
     }
 
+    /** Serves what the kernel has been asking for since the process before this one ended, ahead of all else. Returns at once. */
+    public void takeOver() {
+        for (var name : driver.takenOver()) {
+            StoredImage.artifact(name).ifPresent(artifact -> work.execute(() -> restore(artifact)));
+        }
+    }
+
     @Override
     public void restore(Collection<Digest> inUse) throws AgentException {
         var mounts = new ArrayList<CompletableFuture<Optional<String>>>();
@@ -286,6 +290,12 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
         }
         var names = new HashSet<String>();
         mounts.forEach(mount -> mount.join().ifPresent(names::add));
+        for (var artifact : open.keySet()) {
+            if (!inUse.contains(artifact)) {
+                // Taken over, and released just before.
+                release(artifact);
+            }
+        }
         driver.retain(names);
         try {
             deleteOthers(inUse);

@@ -55,6 +55,18 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
             String bootstrap,
             @Nullable Map<String, String> spans) {}
 
+    /** The artifact whose directory, and mount, has that name; nothing for any other name. */
+    static Optional<Digest> artifact(String name) {
+        for (var algorithm : List.of("sha256", "sha512")) {
+            try {
+                return Optional.of(new Digest(algorithm, name));
+            } catch (IllegalArgumentException e) {
+                continue;
+            }
+        }
+        return Optional.empty();
+    }
+
     Path bootstrap() {
         return directory.resolve(BOOTSTRAP_FILE);
     }

@@ -262,7 +262,8 @@ public final class Libc {
      * @throws SystemCallFailed when the file system knows no leases
      */
     public static boolean isOpenElsewhere(int descriptor, String what) throws SystemCallFailed {
-        // Whoever opens the file while we have the lease makes the kernel signal us: by one that is ignored, not by SIGIO,
+        // Whoever opens the file while we have the lease makes the kernel signal us: by one that is ignored, not by
+        // SIGIO,
         // which would end the process.
         checked("choose the lease's signal for " + what, fcntl(descriptor, F_SETSIG, SIGURG));
         int leased = fcntl(descriptor, F_SETLEASE, F_WRLCK);

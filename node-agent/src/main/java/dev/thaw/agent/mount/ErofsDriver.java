@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -179,6 +180,18 @@ public final class ErofsDriver implements MountDriver {
     @Override
     public boolean survivesRestart() {
         return held;
+    }
+
+    @Override
+    public Set<String> takenOver() {
+        lock.lock();
+        try {
+            return isTakenOver()
+                    ? table.rows().stream().map(DeviceTable.Row::image).collect(Collectors.toSet())
+                    : Set.of();
+        } finally {
+            lock.unlock();
+        }
     }
 
     /** Whether the devices were begun by a process before this one. */

@@ -65,6 +65,11 @@ public final class FuseDriver implements MountDriver {
     }
 
     @Override
+    public Set<String> takenOver() {
+        return Set.of();
+    }
+
+    @Override
     public Path mount(MountableImage image) throws MountFailed {
         var point = mounts.resolve(image.name());
         lock.lock();

@@ -31,6 +31,9 @@ public interface MountDriver extends AutoCloseable {
     /** Whether containers go on reading when this process ends and another one takes its place. */
     boolean survivesRestart();
 
+    /** Images whose reads have waited for this process since the one before it ended. */
+    Set<String> takenOver();
+
     /**
      * Mounts an image, or finds it mounted: by this process, or by one before it whose mounts are still good.
      *

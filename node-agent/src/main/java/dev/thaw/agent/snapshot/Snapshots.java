@@ -405,8 +405,7 @@ public final class Snapshots implements AutoCloseable {
         }
     }
 
-    private List<Mount> create(
-            Kind kind, String key, String parent, Map<String, String> labels, List<Snapshot> below)
+    private List<Mount> create(Kind kind, String key, String parent, Map<String, String> labels, List<Snapshot> below)
             throws AgentException {
         var lowers = lowers(below);
         var owner = owner(below, lowers, labels);

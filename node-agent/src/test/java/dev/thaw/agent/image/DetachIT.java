@@ -52,8 +52,7 @@ final class DetachIT {
     }
 
     private SampleImage publish(long seed) throws Exception {
-        var published =
-                SampleImage.publish(registry, temp.resolve("work"), BackgroundFetch.NEVER, List.of(), seed);
+        var published = SampleImage.publish(registry, temp.resolve("work"), BackgroundFetch.NEVER, List.of(), seed);
         known.add(published);
         return published;
     }
@@ -244,11 +243,11 @@ final class DetachIT {
 
         store.release(image.artifact());
 
-        await().atMost(PATIENCE).untilAsserted(() -> assertThat(
-                        MountTable.read().below(temp.resolve("agent")).stream()
+        await().atMost(PATIENCE)
+                .untilAsserted(() -> assertThat(MountTable.read().below(temp.resolve("agent")).stream()
                                 .map(mount -> mount.point())
                                 .toList())
-                .containsExactly(temp.resolve("agent/devices")));
+                        .containsExactly(temp.resolve("agent/devices")));
         await().atMost(PATIENCE).untilAsserted(() -> {
             try (var left = Files.list(temp.resolve("cache"))) {
                 assertThat(left).isEmpty();

@@ -180,6 +180,17 @@ final class SampleImage {
         return sample;
     }
 
+    /** Makes the artifact known by a tag, as the index of a lazy image does. */
+    void publishIndex(FakeRegistry registry, String tag) {
+        var manifest = registry.manifest(REPOSITORY, artifact().toString()).orElseThrow();
+        registry.addManifest(
+                REPOSITORY, tag, "application/vnd.oci.image.index.v1+json", """
+                {"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[\
+                {"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"%s","size":%d,\
+                "artifactType":"application/vnd.nydus.image.manifest.v1+json"}]}""".formatted(artifact(), manifest.length)
+                        .getBytes(StandardCharsets.UTF_8));
+    }
+
     private static byte[] manifest(Descriptor config, List<Descriptor> layers) {
         var text = new StringBuilder();
         for (var layer : layers) {
