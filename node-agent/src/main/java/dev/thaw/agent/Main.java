@@ -120,7 +120,8 @@ public final class Main implements Runnable {
 
     @Command(
             name = "uninstall",
-            description = "Gives containerd its configuration back, byte for byte, and restarts it if that changed it.")
+            description =
+                    "Gives containerd its configuration back, byte for byte, restarts it if that changed it, and clears the agent's folder of what nothing needs any more.")
     static final class Uninstall implements Callable<Integer> {
         @CommandLine.Mixin
         private final Configuration configuration = new Configuration();
@@ -131,6 +132,7 @@ public final class Main implements Runnable {
             if (new ContainerdInstaller(settings).uninstall()) {
                 new ContainerdRestart(settings.containerd()).restart();
             }
+            new Leftovers(settings).clear();
             return 0;
         }
     }

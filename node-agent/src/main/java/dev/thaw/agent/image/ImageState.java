@@ -8,6 +8,8 @@ import dev.thaw.oci.Digest;
  * @param cachedBytes uncompressed bytes of its chunks on disk
  * @param totalBytes uncompressed bytes of all its chunks
  * @param inUse whether it is mounted
+ * @param attached containers that read it through this process
  * @param error the last one of a fetch or mount; empty when there was none
  */
-public record ImageState(Digest artifact, long cachedBytes, long totalBytes, boolean inUse, String error) {}
+public record ImageState(
+        Digest artifact, long cachedBytes, long totalBytes, boolean inUse, int attached, String error) {}

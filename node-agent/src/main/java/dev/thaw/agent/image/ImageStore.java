@@ -9,6 +9,7 @@ import dev.thaw.agent.cache.CachedBlob;
 import dev.thaw.agent.cache.DiskChunkStore;
 import dev.thaw.agent.fetch.ChunkFetcher;
 import dev.thaw.agent.fetch.FetchSettings;
+import dev.thaw.agent.linux.MountTable;
 import dev.thaw.agent.mount.MountDriver;
 import dev.thaw.oci.Digest;
 import dev.thaw.rafs.ChunkDecoder;
@@ -363,6 +364,7 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
 
     /** All images on this node. */
     public List<ImageState> states() {
+        var mounts = machine();
         return open.keySet().stream()
                 .flatMap(artifact -> present(artifact).stream())
                 .map(image -> new ImageState(
@@ -370,8 +372,27 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
                         image.cachedBytes(),
                         image.totalBytes(),
                         image.isMounted(),
+                        attached(image, mounts),
                         image.error()))
                 .toList();
+    }
+
+    private static Optional<MountTable> machine() {
+        try {
+            return Optional.of(MountTable.ofMachine());
+        } catch (IOException e) {
+            LOG.warn("it cannot be seen which containers run: {}", e.getMessage());
+            return Optional.empty();
+        }
+    }
+
+    /** Where nothing can be seen, there may be one. */
+    private int attached(OpenImage image, Optional<MountTable> mounts) {
+        var point = driver.point(image.name());
+        return mounts.map(table -> (int) table.mounts().stream()
+                        .filter(mount -> mount.standsOn(point))
+                        .count())
+                .orElse(image.isMounted() ? 1 : 0);
     }
 
     /** Bytes of chunks on disk. */

@@ -183,6 +183,11 @@ public final class ErofsDriver implements MountDriver {
     }
 
     @Override
+    public Path point(String image) {
+        return settings.mounts().resolve(image);
+    }
+
+    @Override
     public Set<String> takenOver() {
         lock.lock();
         try {

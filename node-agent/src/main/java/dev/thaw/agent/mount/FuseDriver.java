@@ -65,6 +65,11 @@ public final class FuseDriver implements MountDriver {
     }
 
     @Override
+    public Path point(String image) {
+        return mounts.resolve(image);
+    }
+
+    @Override
     public Set<String> takenOver() {
         return Set.of();
     }

@@ -31,6 +31,9 @@ public interface MountDriver extends AutoCloseable {
     /** Whether containers go on reading when this process ends and another one takes its place. */
     boolean survivesRestart();
 
+    /** Where an image is mounted, or would be, by {@link #mount}. */
+    Path point(String image);
+
     /** Images whose reads have waited for this process since the one before it ended. */
     Set<String> takenOver();
 

@@ -60,7 +60,8 @@ public final class NodeState {
                     .setCachedBytes(image.cachedBytes())
                     .setTotalBytes(image.totalBytes())
                     .setInUse(image.inUse())
-                    .setError(image.error()));
+                    .setError(image.error())
+                    .setAttached(image.attached()));
         }
         return report.build();
     }

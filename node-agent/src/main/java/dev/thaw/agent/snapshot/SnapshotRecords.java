@@ -188,6 +188,11 @@ public final class SnapshotRecords implements AutoCloseable {
         return reading(() -> select("ORDER BY s.image IS NULL, s.id"));
     }
 
+    /** How many snapshots there are. */
+    public long count() throws AgentException {
+        return reading(() -> count("SELECT count(*) FROM snapshot"));
+    }
+
     Set<Long> ids() throws AgentException {
         return reading(this::selectIds);
     }

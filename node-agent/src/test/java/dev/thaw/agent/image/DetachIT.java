@@ -125,6 +125,20 @@ final class DetachIT {
         return merged;
     }
 
+    @Test
+    void onlyContainersThatReadThroughTheAgentAreCountedAsAttached() throws Exception {
+        var store = begin(64 * MEBIBYTE);
+        var early = container(store.mount(image.artifact()));
+        assertThat(store.states()).extracting(ImageState::attached).containsExactly(1);
+        readAll(early, image);
+        Mounts.unmount(early);
+        assertThat(store.states()).extracting(ImageState::attached).containsExactly(0);
+
+        container(store.mount(image.artifact()));
+
+        assertThat(store.states()).extracting(ImageState::attached).containsExactly(0);
+    }
+
     /** Reads other images until chunks must go. */
     private void press(ImageStore store) throws Exception {
         var evicted = meters.get("thaw.cache.evicted").counter();

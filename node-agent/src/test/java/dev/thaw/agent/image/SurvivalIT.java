@@ -53,7 +53,7 @@ final class SurvivalIT {
     private static final int KILLS = Integer.getInteger("thaw.survival.kills", 3);
     private static final int READERS = 4;
     private static final int LONGEST_READ = 256 << 10;
-    private static final Duration PATIENCE = Duration.ofMinutes(2);
+    private static final Duration PATIENCE = Duration.ofMinutes(5);
     private static final int DONTNEED = 4;
 
     @SuppressWarnings("restricted") // posix_fadvise(2) is in no Java API

@@ -20,7 +20,8 @@ final class MountTableTest {
         var mount = table.at(Path.of("/var/lib/thaw/devices")).orElseThrow();
 
         assertThat(mount)
-                .isEqualTo(new MountTable.Mount("0:40", Path.of("/var/lib/thaw/devices"), "fuse.thaw", "thaw"));
+                .isEqualTo(new MountTable.Mount(
+                        "0:40", Path.of("/var/lib/thaw/devices"), "fuse.thaw", "thaw", "ro,user_id=0"));
         assertThat(mount.minor()).isEqualTo(40);
     }
 
@@ -28,6 +29,22 @@ final class MountTableTest {
     void theNewestOfStackedMountsIsTheOneThatIsSeen() {
         assertThat(table.at(Path.of("/var/lib/thaw/mounts/a b")).orElseThrow().source())
                 .isEqualTo("other");
+    }
+
+    @Test
+    void findsWhatAnOverlayStandsOn() {
+        var overlays = MountTable.parse("""
+                40 27 0:50 / /run/one rw - overlay overlay rw,lowerdir=/l/1:/var/lib/thaw/mounts/a,upperdir=/u,workdir=/w
+                41 27 0:51 / /run/two rw - overlay overlay rw,lowerdir=snapshots/9/fs:mounts/a,upperdir=/u,workdir=/w
+                42 27 0:52 / /run/three rw - overlay overlay rw,lowerdir+=/l/1,lowerdir+=/var/lib/thaw/mounts/a,upperdir=/u
+                43 27 0:53 / /run/four rw - overlay overlay rw,lowerdir=/var/lib/thaw/detached/a,upperdir=/mounts/a,workdir=/w
+                44 27 0:54 / /run/five ro - erofs lowerdir=/var/lib/thaw/mounts/a ro
+                """);
+
+        assertThat(overlays.mounts().stream()
+                        .filter(mount -> mount.standsOn(Path.of("/var/lib/thaw/mounts/a")))
+                        .map(mount -> mount.point().toString()))
+                .containsExactly("/run/one", "/run/two", "/run/three");
     }
 
     @Test
