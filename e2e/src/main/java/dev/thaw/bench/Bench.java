@@ -26,7 +26,8 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         description = "Measures how fast containers start with Thaw and with its peers, and writes docs/benchmarks.md.")
 public final class Bench implements Callable<Integer> {
-    static final List<Contender> CONTENDERS = List.of(new Overlayfs(), new Stargz(), new Soci(), new Thaw("Convert"));
+    static final List<Contender> CONTENDERS =
+            List.of(new Overlayfs(), new Stargz(), new Soci(), new Thaw("Convert"), new Thaw("Index"));
 
     @Spec
     @SuppressWarnings("NullAway.Init") // set by picocli
