@@ -6,6 +6,8 @@ import dev.thaw.agent.containerd.events.TaskStart;
 import dev.thaw.agent.containerd.types.Envelope;
 import dev.thaw.bench.cri.ContainerConfig;
 import dev.thaw.bench.cri.ContainerMetadata;
+import dev.thaw.bench.cri.ContainerState;
+import dev.thaw.bench.cri.ContainerStatusRequest;
 import dev.thaw.bench.cri.CreateContainerRequest;
 import dev.thaw.bench.cri.ImageServiceGrpc;
 import dev.thaw.bench.cri.ImageSpec;
@@ -153,6 +155,18 @@ final class Cri implements AutoCloseable {
             }
         }
         return started.get(container);
+    }
+
+    /** @throws IOException if its process has ended, which it never does by itself */
+    void requireRunning(String container) throws IOException {
+        var status = runtime()
+                .containerStatus(ContainerStatusRequest.newBuilder()
+                        .setContainerId(container)
+                        .build())
+                .getStatus();
+        if (status.getState() == ContainerState.CONTAINER_EXITED) {
+            throw new IOException("its process ended with " + status.getExitCode());
+        }
     }
 
     void remove(String container) {

@@ -21,12 +21,12 @@ import org.jspecify.annotations.Nullable;
 /** Takes samples: each on a new node, with a cold page cache, over the link as it is to be. */
 final class Trial {
     private static final Duration READY_LIMIT = Duration.ofMinutes(10);
-    private static final Duration CUT_LIMIT = Duration.ofSeconds(40);
     /** Longer than any system here waits before it fetches what nobody asked for: Thaw waits ten seconds. */
     private static final Duration SILENCE = Duration.ofSeconds(12);
 
     private static final Duration QUIET_LIMIT = Duration.ofMinutes(4);
     private static final long POLL_MILLIS = 5;
+    private static final int POLLS_BETWEEN_LOOKS = 100;
 
     private final Programs programs;
     private final ShapedLink link;
@@ -76,7 +76,7 @@ final class Trial {
         cri.start(container);
         var atEntrypoint = link.traffic().since(before);
         double entrypoint = since(began, cri.startedAt(container));
-        var answer = awaitAnswer(READY_LIMIT);
+        var answer = awaitAnswer(cri, container, READY_LIMIT);
         double ready = since(began, Instant.now());
         var atReady = link.traffic().since(before);
         double firstOutput = since(began, firstOutput(node.logs().resolve("first.log")));
@@ -91,7 +91,7 @@ final class Trial {
         began = Instant.now();
         container = cri.create(image, workload.arguments(), "second.log");
         cri.start(container);
-        var again = awaitAnswer(READY_LIMIT);
+        var again = awaitAnswer(cri, container, READY_LIMIT);
         double secondStart = since(began, Instant.now());
         if (!again.equals(answer)) {
             throw new IOException("the second start read " + again + ", the first " + answer);
@@ -101,7 +101,7 @@ final class Trial {
         Double cutStart = null;
         String cutFailure = null;
         try {
-            cutStart = startCut(cri, image, workload, answer);
+            cutStart = startCut(cri, image, workload, answer, cutLimit(secondStart));
         } catch (IOException | RuntimeException e) {
             cutFailure = said(e);
         }
@@ -129,7 +129,12 @@ final class Trial {
                 answer);
     }
 
-    private double startCut(Cri cri, String image, Workload workload, String answer)
+    /** Long enough to tell what hangs from what is slow, on whatever machine. */
+    private static Duration cutLimit(double secondStart) {
+        return Duration.ofSeconds(60 + Math.round(10 * secondStart));
+    }
+
+    private double startCut(Cri cri, String image, Workload workload, String answer, Duration limit)
             throws IOException, InterruptedException {
         dropPageCache();
         link.cut();
@@ -137,7 +142,7 @@ final class Trial {
             var began = Instant.now();
             var container = cri.create(image, workload.arguments(), "cut.log");
             cri.start(container);
-            var said = awaitAnswer(CUT_LIMIT);
+            var said = awaitAnswer(cri, container, limit);
             double took = since(began, Instant.now());
             if (!said.equals(answer)) {
                 throw new IOException("it read " + said + ", with the registry " + answer);
@@ -158,11 +163,13 @@ final class Trial {
         return text.length() > 300 ? "… " + text.substring(text.length() - 300) : text;
     }
 
-    private String awaitAnswer(Duration limit) throws IOException, InterruptedException {
+    /** Gives up early if the process has ended; how slow it may be is not judged here. */
+    private String awaitAnswer(Cri cri, String container, Duration limit) throws IOException, InterruptedException {
         var request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:%d/".formatted(Workload.PORT)))
                 .timeout(limit)
                 .build();
-        for (long end = System.nanoTime() + limit.toNanos(); System.nanoTime() < end; Thread.sleep(POLL_MILLIS)) {
+        long end = System.nanoTime() + limit.toNanos();
+        for (int poll = 1; System.nanoTime() < end; poll++) {
             try {
                 var response = http.send(request, BodyHandlers.ofString());
                 if (response.statusCode() == 200) {
@@ -171,6 +178,10 @@ final class Trial {
             } catch (ConnectException e) {
                 // it does not listen yet
             }
+            if (poll % POLLS_BETWEEN_LOOKS == 0) {
+                cri.requireRunning(container);
+            }
+            Thread.sleep(POLL_MILLIS);
         }
         throw new IOException("no answer within " + limit.toSeconds() + " s");
     }
