@@ -50,6 +50,7 @@ public final class DiskChunkStore implements AutoCloseable {
     private final LongSupplier free;
     /** What was free at the last look, less what was added since. */
     private final AtomicLong freeBytes = new AtomicLong();
+
     private final boolean canTellReaders;
     private final ScheduledExecutorService housekeeping;
     private final long startNanos = System.nanoTime();
@@ -363,8 +364,7 @@ public final class DiskChunkStore implements AutoCloseable {
         if (used.get() <= target) {
             return;
         }
-        var blobs =
-                openBlobs().stream().filter(blob -> !blob.isReadByOthers()).toList();
+        var blobs = openBlobs().stream().filter(blob -> !blob.isReadByOthers()).toList();
         int newest = newestToGo(blobs, used.get() - target);
         long freed = 0;
         var victims = new int[VICTIMS_AT_ONCE];

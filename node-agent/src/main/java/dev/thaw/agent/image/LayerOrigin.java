@@ -22,10 +22,10 @@ final class LayerOrigin implements BlobOrigin {
     }
 
     @Override
-    public InputStream range(long offset, long length) throws IOException {
+    public InputStream range(long offset, long length, int way) throws IOException {
         try {
             var stretch = spans.stretch(offset, length);
-            var stored = layer.range(stretch.storedOffset(), stretch.storedLength());
+            var stored = layer.range(stretch.storedOffset(), stretch.storedLength(), way);
             try {
                 return new Tar(stored, spans.open(stretch, stored), stretch.skippedBytes(), length);
             } catch (IOException | CorruptImageException | RuntimeException e) {

@@ -52,7 +52,7 @@ final class DetachIT {
     }
 
     private SampleImage publish(long seed) throws Exception {
-        var published = SampleImage.publish(registry, temp.resolve("work"), BackgroundFetch.NEVER, List.of(), seed);
+        var published = SampleImage.publish(registry, temp.resolve("work"), BackgroundFetch.NEVER, List.of(), seed, false);
         known.add(published);
         return published;
     }
