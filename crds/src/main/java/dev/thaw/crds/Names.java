@@ -44,6 +44,15 @@ public final class Names {
     /** Node label: the value {@link #AGENT_READY} says that lazy pods may be scheduled there. */
     public static final String AGENT = "thaw.dev/agent";
 
+    /** Node label: the SnapshotterConfig whose agent belongs there. It stays there until the label goes. */
+    public static final String AGENT_OF = "thaw.dev/agent-of";
+
+    /** Node label: the SnapshotterConfig whose agent has changed containerd's configuration there. */
+    public static final String INSTALLED = "thaw.dev/installed";
+
+    /** Annotation of a SnapshotterConfig: {@code "true"} takes agents away also from under running lazy containers. */
+    public static final String FORCE_REMOVAL = "thaw.dev/force-removal";
+
     /** Value of the node label {@link #AGENT}. */
     public static final String AGENT_READY = "ready";
 

@@ -195,7 +195,8 @@ final class NodeEndpoint extends NodeServiceGrpc.NodeServiceImplBase {
                         image.getCachedBytes(),
                         image.getTotalBytes(),
                         image.getInUse(),
-                        cut(image.getError())))
+                        cut(image.getError()),
+                        image.getAttached()))
                 .toList();
         return new NodeReport(
                 caller.node(),

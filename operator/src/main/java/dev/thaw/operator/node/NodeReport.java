@@ -46,6 +46,11 @@ public record NodeReport(
         return now.isBefore(received.plus(FRESH));
     }
 
+    /** Containers on the node that would see input/output errors without the agent. */
+    public int attached() {
+        return images.stream().mapToInt(Image::attached).sum();
+    }
+
     /** True if both say the same, whenever they said it. */
     boolean saysTheSameAs(NodeReport other) {
         return equals(other.at(received));
@@ -75,6 +80,8 @@ public record NodeReport(
      * @param totalBytes uncompressed bytes of the image
      * @param inUse a snapshot on the node refers to it
      * @param error the last error of a read, fetch or mount; empty when there was none
+     * @param attached containers that read it through the agent
      */
-    public record Image(String artifact, long cachedBytes, long totalBytes, boolean inUse, String error) {}
+    public record Image(
+            String artifact, long cachedBytes, long totalBytes, boolean inUse, String error, int attached) {}
 }

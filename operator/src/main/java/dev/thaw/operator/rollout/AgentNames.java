@@ -20,6 +20,9 @@ record AgentNames(String config) {
     /** Value of {@link Names#COMPONENT_LABEL} of the pods that take containerd's configuration back. */
     static final String UNINSTALL_COMPONENT = "node-uninstall";
 
+    /** The same where the configuration stays and a node has left it. */
+    static final String LEAVE_COMPONENT = "node-leave";
+
     /** Pod annotation: a change of the agent's configuration changes it, and so rolls out. */
     static final String CONFIGURATION_HASH = "thaw.dev/configuration-hash";
 
@@ -40,6 +43,10 @@ record AgentNames(String config) {
 
     String uninstall() {
         return "thaw-uninstall-" + label();
+    }
+
+    String leave() {
+        return "thaw-leave-" + label();
     }
 
     /** The name as a label's value: object names may have 253 characters, labels only 63. */

@@ -3,6 +3,7 @@ package dev.thaw.operator.rollout;
 import dev.thaw.crds.Names;
 import dev.thaw.crds.SnapshotterConfig;
 import dev.thaw.crds.SnapshotterConfigSpec;
+import io.fabric8.kubernetes.api.model.Affinity;
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
 import io.fabric8.kubernetes.api.model.ContainerBuilder;
@@ -37,7 +38,11 @@ import org.jspecify.annotations.Nullable;
  *  thaw-agent-x      serves; its init container tells containerd of the snapshotter
  *  thaw-holder-x     keeps the descriptors of mounts while an agent is replaced; itself replaced only by hand (OnDelete)
  *  thaw-uninstall-x  while x is being deleted: gives containerd's configuration back
+ *  thaw-leave-x      does the same on nodes that x no longer names
  * </pre>
+ *
+ * <p>Agent and holder also stay on nodes with the label {@link Names#AGENT_OF}, which {@link AgentNodeReconciler} takes away:
+ * a node whose labels change must not lose them below its running containers.
  */
 final class AgentShape {
     private static final long TOKEN_SECONDS = 3600;
@@ -174,12 +179,34 @@ final class AgentShape {
 
     /** Has no owner: it must outlive a deletion that takes dependents first. */
     DaemonSet uninstall() {
+        return uninstaller(
+                names.uninstall(),
+                AgentNames.UNINSTALL_COMPONENT,
+                false,
+                placement.orLabelled(Names.INSTALLED, names.label()),
+                Map.of());
+    }
+
+    /** For nodes on which containerd was told of the snapshotter and no agent belongs any more. */
+    DaemonSet leave() {
+        return uninstaller(
+                names.leave(),
+                AgentNames.LEAVE_COMPONENT,
+                true,
+                Placement.unlabelled(Names.AGENT_OF),
+                Map.of(Names.INSTALLED, names.label()));
+    }
+
+    private DaemonSet uninstaller(
+            String name, String component, boolean owned, Affinity affinity, Map<String, String> nodes) {
         var mounts = new Mounts();
-        return daemonSet(names.uninstall(), AgentNames.UNINSTALL_COMPONENT, false)
+        return daemonSet(name, component, owned)
                 .editSpec()
                 .withUpdateStrategy(rolling())
                 .editTemplate()
                 .withSpec(privileged(mounts)
+                        .withAffinity(affinity)
+                        .withNodeSelector(nodes)
                         .addToInitContainers(
                                 container("uninstall", List.of("uninstall", "--config", configPath()), mounts.mounts())
                                         .build())
@@ -217,8 +244,7 @@ final class AgentShape {
                 .withHostNetwork(true)
                 .withDnsPolicy("ClusterFirstWithHostNet")
                 .withPriorityClassName("system-node-critical")
-                .withNodeSelector(placement.selector())
-                .withAffinity(placement.affinity().orElse(null))
+                .withAffinity(placement.orLabelled(Names.AGENT_OF, names.label()))
                 .withTolerations(spec.tolerations())
                 .withTerminationGracePeriodSeconds(30L)
                 .withImagePullSecrets(settings.imagePullSecrets().stream()

@@ -19,7 +19,8 @@ import java.util.stream.Collectors;
  * @param configs every configuration of the cluster, this one among them
  * @param agent the agents' DaemonSet
  * @param uninstall the DaemonSet that gives containerd's configuration back
- * @param pods of both
+ * @param leave the DaemonSet that does so on nodes that left the configuration
+ * @param pods of all of them
  * @param nodes of the cluster, by name
  * @param reports the last report of every node
  * @param unheeded sentences about what cannot be done as asked
@@ -30,6 +31,7 @@ record Observation(
         Placement placement,
         Optional<DaemonSet> agent,
         Optional<DaemonSet> uninstall,
+        Optional<DaemonSet> leave,
         List<Pod> pods,
         Map<String, Node> nodes,
         Map<String, NodeReport> reports,
@@ -56,6 +58,15 @@ record Observation(
         return pods.stream()
                 .filter(pod -> component.equals(PodFacts.component(pod)))
                 .toList();
+    }
+
+    /** True if containerd still has the agent's configuration on a node where the agent no longer belongs. */
+    boolean hasLeavingNodes() {
+        var label = AgentNames.of(config).label();
+        return nodes.values().stream()
+                .map(NodeLabels::of)
+                .anyMatch(labels -> labels.installed().filter(label::equals).isPresent()
+                        && labels.agentOf().isEmpty());
     }
 
     /** True for a node that exists and whose kubelet answers. */

@@ -30,7 +30,6 @@ import java.util.TreeSet;
 record Placement(
         Map<String, String> selector, Set<SortedMap<String, Set<String>>> alternatives, List<String> yieldsTo) {
     private static final String OS = "kubernetes.io/os";
-    private static final String NOWHERE = "thaw.dev/nowhere";
 
     /** Highest priority first; of equals the oldest, and of twins the first by name. */
     static final Comparator<SnapshotterConfig> PRECEDENCE = Comparator.comparing(
@@ -70,30 +69,40 @@ record Placement(
         return labels.entrySet().containsAll(selector(config).entrySet());
     }
 
-    /** Required affinity; empty where the selector says it all. */
-    Optional<Affinity> affinity() {
-        if (yieldsTo.isEmpty()) {
-            return Optional.empty();
+    /**
+     * Required affinity: the configuration's nodes, and those that have a label of that value, whatever else they have.
+     *
+     * @param label key of a node label
+     */
+    Affinity orLabelled(String label, String value) {
+        var own = new ArrayList<NodeSelectorRequirement>();
+        new TreeMap<>(selector)
+                .forEach((key, wanted) -> own.add(new NodeSelectorRequirement(key, "In", List.of(wanted))));
+        var terms = new ArrayList<NodeSelectorTerm>();
+        for (var alternative : alternatives) {
+            var requirements = new ArrayList<>(own);
+            alternative.forEach((key, forbidden) ->
+                    requirements.add(new NodeSelectorRequirement(key, "NotIn", List.copyOf(forbidden))));
+            terms.add(new NodeSelectorTerm(requirements, List.of()));
         }
-        List<NodeSelectorTerm> terms = alternatives.isEmpty()
-                ? List.of(term(List.of(new NodeSelectorRequirement(NOWHERE, "In", List.of("true")))))
-                : alternatives.stream()
-                        .map(alternative -> term(alternative.entrySet().stream()
-                                .map(entry -> new NodeSelectorRequirement(
-                                        entry.getKey(), "NotIn", List.copyOf(entry.getValue())))
-                                .toList()))
-                        .toList();
-        return Optional.of(new AffinityBuilder()
+        terms.add(new NodeSelectorTerm(List.of(new NodeSelectorRequirement(label, "In", List.of(value))), List.of()));
+        return required(terms);
+    }
+
+    /** Required affinity: nodes without that label. */
+    static Affinity unlabelled(String label) {
+        return required(List.of(new NodeSelectorTerm(
+                List.of(new NodeSelectorRequirement(label, "DoesNotExist", List.of())), List.of())));
+    }
+
+    private static Affinity required(List<NodeSelectorTerm> terms) {
+        return new AffinityBuilder()
                 .withNewNodeAffinity()
                 .withNewRequiredDuringSchedulingIgnoredDuringExecution()
                 .withNodeSelectorTerms(terms)
                 .endRequiredDuringSchedulingIgnoredDuringExecution()
                 .endNodeAffinity()
-                .build());
-    }
-
-    private static NodeSelectorTerm term(List<NodeSelectorRequirement> requirements) {
-        return new NodeSelectorTerm(requirements, List.of());
+                .build();
     }
 
     private static Set<SortedMap<String, Set<String>>> excluding(

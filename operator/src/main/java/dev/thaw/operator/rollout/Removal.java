@@ -1,18 +1,22 @@
 package dev.thaw.operator.rollout;
 
 import dev.thaw.crds.Names;
+import dev.thaw.crds.SnapshotterConfig;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.SortedMap;
 import java.util.SortedSet;
+import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
  * How far a configuration's removal is.
  *
  * <pre>
+ *  InUse ──no running container reads through an agent, or it was forced──▶ StoppingAgents
  *  StoppingAgents ──no agent runs on a node that is up──▶ Uninstalling ──every node has answered──▶ Done
  *                                                              └── the rest is down, and the deadline has passed ──▶ Done
  * </pre>
@@ -23,6 +27,13 @@ import java.util.TreeSet;
 sealed interface Removal {
     /** How long nodes that do not answer are waited for. */
     Duration PATIENCE = Duration.ofMinutes(5);
+
+    /**
+     * Containers run that would see input/output errors without an agent. Nodes take no new ones meanwhile.
+     *
+     * @param containers how many, by node
+     */
+    record InUse(SortedMap<String, Integer> containers) implements Removal {}
 
     /**
      * Agents are being stopped.
@@ -54,6 +65,17 @@ sealed interface Removal {
                 .flatMap(pod -> PodFacts.node(pod).stream())
                 .filter(seen::isUp)
                 .forEach(agents::add);
+        if (seen.agent().isPresent() && !isForced(seen.config())) {
+            var containers = new TreeMap<String, Integer>();
+            for (var node : agents) {
+                seen.freshReport(node)
+                        .filter(report -> report.attached() > 0)
+                        .ifPresent(report -> containers.put(node, report.attached()));
+            }
+            if (!containers.isEmpty()) {
+                return new InUse(containers);
+            }
+        }
         if (seen.agent().isPresent() || !agents.isEmpty()) {
             return new StoppingAgents(agents);
         }
@@ -81,6 +103,11 @@ sealed interface Removal {
                 .sorted()
                 .toList();
         return new Uninstalling(false, pending, silent, failures);
+    }
+
+    private static boolean isForced(SnapshotterConfig config) {
+        var annotations = config.getMetadata().getAnnotations();
+        return annotations != null && "true".equals(annotations.get(Names.FORCE_REMOVAL));
     }
 
     /** True once the DaemonSet controller has said how many nodes there are, and all their pods are in sight. */

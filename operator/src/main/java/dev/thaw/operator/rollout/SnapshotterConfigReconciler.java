@@ -127,6 +127,11 @@ public final class SnapshotterConfigReconciler implements Reconciler<Snapshotter
         apply.apply(shape.configuration());
         apply.apply(shape.holder());
         apply.apply(shape.agent());
+        if (seen.hasLeavingNodes()) {
+            apply.apply(shape.leave());
+        } else {
+            seen.leave().ifPresent(idle -> delete(idle, context));
+        }
         applyRuntimeClasses(seen.configs(), context);
 
         var before = Optional.ofNullable(config.getStatus()).orElse(SnapshotterConfigStatus.EMPTY);
@@ -140,6 +145,10 @@ public final class SnapshotterConfigReconciler implements Reconciler<Snapshotter
     public DeleteControl cleanup(SnapshotterConfig config, Context<SnapshotterConfig> context) {
         var seen = observe(config, context);
         return switch (Removal.after(seen)) {
+            case Removal.InUse inUse -> {
+                tell(config, context, sentence(config, inUse));
+                yield later();
+            }
             case Removal.StoppingAgents stopping -> {
                 seen.agent().ifPresent(set -> delete(set, context));
                 tell(config, context, "Agents are being stopped" + on(stopping.nodes()) + ".");
@@ -223,6 +232,7 @@ public final class SnapshotterConfigReconciler implements Reconciler<Snapshotter
                 placement,
                 named(sets, names.agent()),
                 named(sets, names.uninstall()),
+                named(sets, names.leave()),
                 List.copyOf(context.getSecondaryResources(Pod.class)),
                 Observation.byName(everything(Node.class, context)),
                 Observation.byNode(reports.all()),
@@ -269,6 +279,7 @@ public final class SnapshotterConfigReconciler implements Reconciler<Snapshotter
         context.getSecondaryResources(DaemonSet.class).stream()
                 .filter(set -> set.getMetadata().getName().equals(holder))
                 .forEach(set -> delete(set, context));
+        seen.leave().ifPresent(set -> delete(set, context));
         seen.uninstall().ifPresent(set -> delete(set, context));
     }
 
@@ -293,6 +304,17 @@ public final class SnapshotterConfigReconciler implements Reconciler<Snapshotter
             var status = before.toBuilder().conditions(conditions).build();
             context.getClient().resource(config).editStatus(current -> withStatus(current, status));
         }
+    }
+
+    private static String sentence(SnapshotterConfig config, Removal.InUse inUse) {
+        return "Running containers read lazy images through the agents%s and would see input/output errors without them: end or restart their pods (%d containers), or take the agents away nevertheless with \"kubectl annotate snapshotterconfig %s %s=true\"."
+                .formatted(
+                        on(inUse.containers().keySet()),
+                        inUse.containers().values().stream()
+                                .mapToInt(Integer::intValue)
+                                .sum(),
+                        config.getMetadata().getName(),
+                        Names.FORCE_REMOVAL);
     }
 
     private static String sentence(Removal.Uninstalling uninstalling) {

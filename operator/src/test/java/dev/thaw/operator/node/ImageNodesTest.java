@@ -88,7 +88,7 @@ class ImageNodesTest {
                 "",
                 0,
                 0,
-                List.of(new NodeReport.Image(LazyImages.digest('b'), cached, total, true, error)),
+                List.of(new NodeReport.Image(LazyImages.digest('b'), cached, total, true, error, 0)),
                 List.of());
     }
 }

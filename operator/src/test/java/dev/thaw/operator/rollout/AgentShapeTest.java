@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.thaw.crds.CredentialType;
 import dev.thaw.crds.DriverChoice;
 import dev.thaw.crds.OnFailure;
+import dev.thaw.crds.Names;
 import dev.thaw.crds.SnapshotterConfig;
 import dev.thaw.crds.SnapshotterConfigSpec;
 import dev.thaw.crds.SnapshotterConfigSpec.Cache;
@@ -185,7 +186,7 @@ class AgentShapeTest {
         assertThat(agent.getSpec().getUpdateStrategy().getRollingUpdate().getMaxUnavailable())
                 .isEqualTo(new IntOrString(3));
         var pod = agent.getSpec().getTemplate().getSpec();
-        assertThat(pod.getNodeSelector()).containsEntry("pool", "gpu");
+        assertThat(pod.getAffinity().toString()).contains("pool", "gpu");
         assertThat(pod.getTolerations()).hasSize(1);
         assertThat(pod.getContainers().getFirst().getImage()).isEqualTo("other.example/agent:2");
         assertThat(pod.getImagePullSecrets())
@@ -233,13 +234,31 @@ class AgentShapeTest {
         assertThat(shape.agent().getMetadata().getOwnerReferences()).hasSize(1);
         var pod = uninstall.getSpec().getTemplate().getSpec();
         var agent = shape.agent().getSpec().getTemplate().getSpec();
-        assertThat(pod.getNodeSelector()).isEqualTo(agent.getNodeSelector());
+        assertThat(pod.getAffinity().toString())
+                .isEqualTo(agent.getAffinity().toString().replace(Names.AGENT_OF, Names.INSTALLED));
         assertThat(pod.getVolumes()).isEqualTo(agent.getVolumes());
         assertThat(pod.getInitContainers().getFirst().getArgs())
                 .containsExactly("uninstall", "--config", "/etc/thaw/agent.yaml");
         assertThat(pod.getContainers().getFirst().getArgs()).containsExactly("wait");
         assertThat(pod.getContainers().getFirst().getSecurityContext().getPrivileged())
                 .isFalse();
+    }
+
+    @Test
+    void agentAndHolderStayOnLabelledNodesAndTheLeaverOnThoseWithoutThem() {
+        var shape = shape(config("a", SnapshotterConfigSpec.DEFAULT));
+
+        for (var staying : List.of(shape.agent(), shape.holder())) {
+            assertThat(staying.getSpec().getTemplate().getSpec().getAffinity().toString())
+                    .contains("key=" + Names.AGENT_OF + ", operator=In, values=[a]");
+        }
+        var leave = shape.leave();
+        assertThat(leave.getMetadata().getName()).isEqualTo("thaw-leave-a");
+        var pod = leave.getSpec().getTemplate().getSpec();
+        assertThat(pod.getNodeSelector()).isEqualTo(Map.of(Names.INSTALLED, "a"));
+        assertThat(pod.getAffinity().toString()).contains("key=" + Names.AGENT_OF + ", operator=DoesNotExist");
+        assertThat(pod.getInitContainers().getFirst().getArgs())
+                .containsExactly("uninstall", "--config", "/etc/thaw/agent.yaml");
     }
 
     @Test

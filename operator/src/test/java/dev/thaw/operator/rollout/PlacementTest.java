@@ -23,7 +23,13 @@ class PlacementTest {
         var placement = Placement.of(only, List.of(only));
 
         assertThat(placement.selector()).isEqualTo(Map.of("pool", "gpu", "kubernetes.io/os", "linux"));
-        assertThat(placement.affinity()).isEmpty();
+        assertThat(terms(placement)).hasSize(2);
+        assertThat(terms(placement).getFirst().getMatchExpressions())
+                .containsExactly(
+                        new NodeSelectorRequirement("kubernetes.io/os", "In", List.of("linux")),
+                        new NodeSelectorRequirement("pool", "In", List.of("gpu")));
+        assertThat(matches(placement, Map.of("thaw.dev/agent-of", "x"))).isTrue();
+        assertThat(matches(placement, Map.of("thaw.dev/agent-of", "y"))).isFalse();
     }
 
     @Test
@@ -31,13 +37,15 @@ class PlacementTest {
         var everywhere = config("everywhere", 0, Map.of());
         var gpus = config("gpus", 10, Map.of("pool", "gpu"));
 
-        assertThat(Placement.of(gpus, List.of(everywhere, gpus)).affinity()).isEmpty();
+        assertThat(Placement.of(gpus, List.of(everywhere, gpus)).yieldsTo()).isEmpty();
         var lower = Placement.of(everywhere, List.of(everywhere, gpus));
 
         assertThat(lower.yieldsTo()).containsExactly("gpus");
-        assertThat(terms(lower)).hasSize(1);
+        assertThat(terms(lower)).hasSize(2);
         assertThat(terms(lower).getFirst().getMatchExpressions())
-                .containsExactly(new NodeSelectorRequirement("pool", "NotIn", List.of("gpu")));
+                .containsExactly(
+                        new NodeSelectorRequirement("kubernetes.io/os", "In", List.of("linux")),
+                        new NodeSelectorRequirement("pool", "NotIn", List.of("gpu")));
     }
 
     @Test
@@ -106,20 +114,17 @@ class PlacementTest {
 
     private static List<NodeSelectorTerm> terms(Placement placement) {
         return placement
-                .affinity()
-                .orElseThrow()
+                .orLabelled("thaw.dev/agent-of", "x")
                 .getNodeAffinity()
                 .getRequiredDuringSchedulingIgnoredDuringExecution()
                 .getNodeSelectorTerms();
     }
 
-    /** As the scheduler reads it: all of the selector, and one of the terms. */
+    /** As the scheduler reads it: one of the terms. */
     private static boolean matches(Placement placement, Map<String, String> labels) {
-        return labels.entrySet().containsAll(placement.selector().entrySet())
-                && (placement.affinity().isEmpty()
-                        || terms(placement).stream()
-                                .anyMatch(term -> term.getMatchExpressions().stream()
-                                        .allMatch(expression -> matches(expression, labels))));
+        return terms(placement).stream()
+                .anyMatch(term ->
+                        term.getMatchExpressions().stream().allMatch(expression -> matches(expression, labels)));
     }
 
     private static boolean matches(NodeSelectorRequirement expression, Map<String, String> labels) {

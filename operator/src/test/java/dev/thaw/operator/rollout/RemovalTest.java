@@ -7,7 +7,9 @@ import static dev.thaw.operator.rollout.Fixtures.pod;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.thaw.crds.Names;
+import dev.thaw.crds.SnapshotterConfig;
 import dev.thaw.crds.SnapshotterConfigSpec;
+import dev.thaw.operator.node.NodeReport;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import java.time.Duration;
@@ -84,6 +86,45 @@ class RemovalTest {
                         done -> assertThat(done.leftBehind()).containsExactly("down"));
     }
 
+    @Test
+    void containersThatReadThroughAnAgentHoldTheRemoval() {
+        var config = Fixtures.config("a", SnapshotterConfigSpec.DEFAULT);
+        var inUse = List.of(attached("up", 2));
+
+        assertThat(after(config, AGENT, null, NOW, inUse, agent("up"), agent("down")))
+                .isInstanceOfSatisfying(
+                        Removal.InUse.class,
+                        held -> assertThat(held.containers()).isEqualTo(Map.of("up", 2)));
+        assertThat(after(config, AGENT, null, NOW, List.of(attached("up", 0)), agent("up")))
+                .isInstanceOf(Removal.StoppingAgents.class);
+        assertThat(after(config, AGENT, null, NOW.plus(Duration.ofMinutes(5)), inUse, agent("up")))
+                .as("an agent that no longer says so")
+                .isInstanceOf(Removal.StoppingAgents.class);
+        assertThat(after(config, null, null, NOW, inUse, agent("up")))
+                .as("agents that are on their way out")
+                .isInstanceOf(Removal.StoppingAgents.class);
+
+        config.getMetadata().setAnnotations(Map.of(Names.FORCE_REMOVAL, "true"));
+        assertThat(after(config, AGENT, null, NOW, inUse, agent("up"))).isInstanceOf(Removal.StoppingAgents.class);
+    }
+
+    private static NodeReport attached(String node, int containers) {
+        var report = Fixtures.report(node, NOW);
+        return new NodeReport(
+                report.node(),
+                report.pod(),
+                report.received(),
+                report.agentVersion(),
+                report.containerdVersion(),
+                report.kernelVersion(),
+                report.driver(),
+                report.driverReason(),
+                report.cacheBytes(),
+                report.cacheCapacityBytes(),
+                List.of(new NodeReport.Image("sha256:" + "a".repeat(64), 1, 2, true, "", containers)),
+                List.of());
+    }
+
     private static Pod agent(String node) {
         return pod("a", Names.AGENT_COMPONENT, node, true, true);
     }
@@ -93,16 +134,26 @@ class RemovalTest {
     }
 
     private static Removal after(DaemonSet agent, DaemonSet uninstall, Instant now, Pod... pods) {
-        var config = Fixtures.config("a", SnapshotterConfigSpec.DEFAULT);
+        return after(Fixtures.config("a", SnapshotterConfigSpec.DEFAULT), agent, uninstall, now, List.of(), pods);
+    }
+
+    private static Removal after(
+            SnapshotterConfig config,
+            DaemonSet agent,
+            DaemonSet uninstall,
+            Instant now,
+            List<NodeReport> reports,
+            Pod... pods) {
         return Removal.after(new Observation(
                 config,
                 List.of(config),
                 Placement.of(config, List.of(config)),
                 Optional.ofNullable(agent),
                 Optional.ofNullable(uninstall),
+                Optional.empty(),
                 List.of(pods),
                 Observation.byName(List.of(node("up", true, Map.of()), node("down", false, Map.of()))),
-                Map.of(),
+                Observation.byNode(reports),
                 List.of(),
                 now));
     }

@@ -159,6 +159,55 @@ class RolledOutConfigsTest {
     }
 
     @Test
+    void givesContainerdsConfigurationBackOnANodeThatLeaves() {
+        label("n1", "pool", "gpu");
+        create(
+                "a",
+                SnapshotterConfigSpec.builder()
+                        .nodeSelector(Map.of("pool", "gpu"))
+                        .build());
+        eventually(() -> assertThat(daemonSet("thaw-agent-a")).isPresent());
+        schedule("thaw-agent-a", 1);
+        run("a", Names.AGENT_COMPONENT, "n1");
+        reports.put(report("n1", Instant.now()));
+        eventually(() -> {
+            touch("n1");
+            assertThat(labels("n1"))
+                    .containsEntry(Names.AGENT, Names.AGENT_READY)
+                    .containsEntry(Names.AGENT_OF, "a")
+                    .containsEntry(Names.INSTALLED, "a");
+        });
+        assertThat(daemonSet("thaw-leave-a")).isEmpty();
+
+        label("n1", "pool", "other");
+
+        eventually(() -> {
+            assertThat(labels("n1"))
+                    .doesNotContainEntry(Names.AGENT, Names.AGENT_READY)
+                    .doesNotContainEntry(Names.AGENT_OF, "a")
+                    .containsEntry(Names.INSTALLED, "a");
+            assertThat(daemonSet("thaw-leave-a")).isPresent();
+        });
+        client.pods().inNamespace(NAMESPACE).withName("node-agent-n1").delete();
+        run("a", AgentNames.LEAVE_COMPONENT, "n1");
+        eventually(() -> {
+            assertThat(labels("n1")).doesNotContainEntry(Names.INSTALLED, "a");
+            assertThat(daemonSet("thaw-leave-a")).isEmpty();
+        });
+    }
+
+    private Map<String, String> labels(String node) {
+        return client.nodes().withName(node).get().getMetadata().getLabels();
+    }
+
+    private void label(String node, String key, String value) {
+        client.nodes().withName(node).edit(found -> {
+            found.getMetadata().getLabels().put(key, value);
+            return found;
+        });
+    }
+
+    @Test
     void aConfigurationOfHigherPriorityTakesItsNodesFromTheOthers() {
         create("everywhere", SnapshotterConfigSpec.DEFAULT);
         eventually(() -> assertThat(daemonSet("thaw-agent-everywhere")).isPresent());
@@ -175,8 +224,9 @@ class RolledOutConfigsTest {
                         .getSpec()
                         .getTemplate()
                         .getSpec()
-                        .getAffinity())
-                .isNotNull());
+                        .getAffinity()
+                        .toString())
+                .contains("NotIn"));
     }
 
     private void create(String name, SnapshotterConfigSpec spec) {
