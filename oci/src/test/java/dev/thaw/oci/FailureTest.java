@@ -88,6 +88,10 @@ class FailureTest {
                     assertThat(e.isTransient()).isTrue();
                     assertThat(e.status()).hasValue(429);
                 });
+    }
+
+    @Test
+    void understandsADateAsTheEndOfAWait() {
         var date = DateTimeFormatter.RFC_1123_DATE_TIME.format(
                 ZonedDateTime.now(ZoneOffset.UTC).plusMinutes(10));
         registry.fail(1, "GET", "", 503, "Retry-After", date);
