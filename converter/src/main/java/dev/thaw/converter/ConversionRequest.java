@@ -6,6 +6,7 @@ import dev.thaw.rafs.LayerOptions;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What is to be converted to what.
@@ -14,6 +15,7 @@ import java.util.Locale;
  * @param target where the lazy image goes; must have a tag
  * @param platforms empty for all Linux platforms of the source
  * @param options how blobs are made
+ * @param dictionary a lazy image whose chunks copied layers refer to where they are and do not store again; null for none
  * @param mode what was asked for
  * @param mayReuse whether layers that were converted before are taken as they are
  * @param verify whether the result is compared with the source before the tag moves
@@ -26,6 +28,7 @@ public record ConversionRequest(
         Reference target,
         List<Platform> platforms,
         LayerOptions options,
+        @Nullable Reference dictionary,
         Mode mode,
         boolean mayReuse,
         boolean verify,
@@ -48,7 +51,7 @@ public record ConversionRequest(
         Index
     }
 
-    /** A request with checkpoints at the usual distance. */
+    /** A request without a dictionary, and with checkpoints at the usual distance. */
     public ConversionRequest(
             Reference source,
             Reference target,
@@ -59,7 +62,18 @@ public record ConversionRequest(
             boolean verify,
             int parallel,
             Path workDirectory) {
-        this(source, target, platforms, options, mode, mayReuse, verify, parallel, workDirectory, DEFAULT_SPAN_BYTES);
+        this(
+                source,
+                target,
+                platforms,
+                options,
+                null,
+                mode,
+                mayReuse,
+                verify,
+                parallel,
+                workDirectory,
+                DEFAULT_SPAN_BYTES);
     }
 
     public ConversionRequest {
@@ -79,7 +93,17 @@ public record ConversionRequest(
     /** The same without taking anything that was converted before. */
     ConversionRequest anew() {
         return new ConversionRequest(
-                source, target, platforms, options, mode, false, verify, parallel, workDirectory, spanBytes);
+                source,
+                target,
+                platforms,
+                options,
+                dictionary,
+                mode,
+                false,
+                verify,
+                parallel,
+                workDirectory,
+                spanBytes);
     }
 
     /** Everything that decides a blob's bytes beside its layer. Part of what is stored: changing it converts everything anew. */

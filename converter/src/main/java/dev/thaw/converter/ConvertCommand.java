@@ -101,6 +101,15 @@ final class ConvertCommand implements Callable<Integer> {
     private Compression compression = Compression.zstd;
 
     @Option(
+            names = "--chunk-dict",
+            paramLabel = "REF",
+            description =
+                    "A lazy image, as an earlier version of this one: chunks that it has are referred to in its blobs and"
+                            + " not stored again. Blobs come along where the target is another repository. Layers that are"
+                            + " read in place (mode Index) share nothing.")
+    private @Nullable String chunkDictionary;
+
+    @Option(
             names = "--mode",
             defaultValue = "Auto",
             description =
@@ -196,6 +205,7 @@ final class ConvertCommand implements Callable<Integer> {
                     target == null ? ConversionRequest.defaultTarget(image) : Reference.parse(target),
                     platforms.stream().map(Platform::parse).toList(),
                     new LayerOptions(chunkSize.bytes(), compression.codec, DigestAlgorithm.SHA256, 3),
+                    chunkDictionary == null ? null : Reference.parse(chunkDictionary),
                     mode,
                     !fresh,
                     verify == Verify.Full,

@@ -25,6 +25,7 @@ import dev.thaw.oci.Descriptor;
 import dev.thaw.oci.Digest;
 import dev.thaw.oci.ImageIndex;
 import dev.thaw.oci.MediaTypes;
+import dev.thaw.rafs.BlobInfo;
 import dev.thaw.rafs.Bootstrap;
 import dev.thaw.rafs.BootstrapMerger;
 import dev.thaw.rafs.ChunkTable;
@@ -37,13 +38,18 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes a lazy image of a source image and publishes it.
@@ -58,6 +64,9 @@ import java.util.concurrent.Executors;
  *
  * <p>If the comparison fails and layers were not converted because a record said what they had become, all are converted anew, once:
  * such a record can be forged or stale.
+ *
+ * <p>With a dictionary, another lazy image, layers that are copied store only what that one does not have; the rest is referred to in
+ * its blobs, which the artifact then lists too, so that no registry collects them. Layers that are read in place have no use for it.
  *
  * <p>The same source and options give the same digests, whatever the parallelism. If the tag already points to the very index, nothing
  * is pushed.
@@ -157,7 +166,15 @@ public final class Converter {
             long began)
             throws IOException, CorruptImageException {
         var convertBegan = System.nanoTime();
-        var layers = convertLayers(request, choice, image, work);
+        var dictionaries = request.dictionary() == null
+                ? Map.<Digest, Dictionary>of()
+                : Dictionary.read(
+                        source.other(request.dictionary()),
+                        request.dictionary(),
+                        image.platforms(),
+                        request.options(),
+                        work);
+        var layers = convertLayers(request, choice, image, dictionaries, work);
         layers.forEach((digest, layer) -> {
             if (layer.isReused()) {
                 reused.put(digest, layer);
@@ -170,7 +187,8 @@ public final class Converter {
         var platforms = new ArrayList<PublishedPlatform>();
         for (var platform : image.platforms()) {
             stop.check();
-            platforms.add(publish(platform, layers, choice, work));
+            var dictionary = dictionaries.get(platform.manifest().digest());
+            platforms.add(publish(platform, layers, choice, dictionary, work));
         }
         var index = LazyDocuments.index(
                 platforms.stream().map(PublishedPlatform::pair).toList());
@@ -214,11 +232,23 @@ public final class Converter {
     }
 
     private Map<Digest, ConvertedLayer> convertLayers(
-            ConversionRequest request, ModeChoice choice, SourceImage image, Path work) throws IOException {
+            ConversionRequest request,
+            ModeChoice choice,
+            SourceImage image,
+            Map<Digest, Dictionary> dictionaries,
+            Path work)
+            throws IOException {
         var promises = new LinkedHashMap<Digest, Promise>();
+        // A layer of several platforms becomes one blob, which must not refer to blobs that only one of them lists.
+        var dictionaryOf = new HashMap<Digest, Optional<Dictionary>>();
         for (var platform : image.platforms()) {
             for (var i = 0; i < platform.layers().size(); i++) {
                 var promise = platform.promise(i);
+                var dictionary = dictionaries.get(platform.manifest().digest());
+                dictionaryOf.merge(
+                        platform.layers().get(i).digest(),
+                        Optional.ofNullable(dictionary),
+                        (one, other) -> one.equals(other) ? one : Optional.empty());
                 var other = promises.putIfAbsent(platform.layers().get(i).digest(), promise);
                 if (other != null && !other.equals(promise)) {
                     throw new ConversionException(
@@ -239,7 +269,8 @@ public final class Converter {
             for (var layer : layers.values()) {
                 tasks.add(() -> {
                     var promise = Objects.requireNonNull(promises.get(layer.digest()));
-                    converted.put(layer.digest(), conversion.convert(layer, promise));
+                    var dictionary = Objects.requireNonNull(dictionaryOf.get(layer.digest()));
+                    converted.put(layer.digest(), conversion.convert(layer, promise, dictionary.orElse(null)));
                     return layer.digest();
                 });
             }
@@ -267,7 +298,11 @@ public final class Converter {
 
     /** Pushes everything of one platform but its manifests, and makes those. */
     private PublishedPlatform publish(
-            SourcePlatform platform, Map<Digest, ConvertedLayer> converted, ModeChoice choice, Path work)
+            SourcePlatform platform,
+            Map<Digest, ConvertedLayer> converted,
+            ModeChoice choice,
+            @Nullable Dictionary dictionary,
+            Path work)
             throws IOException, CorruptImageException {
         var layers = new ArrayList<ConvertedLayer>();
         for (var layer : platform.layers()) {
@@ -276,15 +311,20 @@ public final class Converter {
         var file = work.resolve("merged.boot");
         var merged = merge(layers, file);
         var bootstrap = pushBootstrap(file);
-        var duplicateBytes = duplicateBytes(file, merged.contentBytes());
-        Files.delete(file);
-
         var blobs = new ArrayList<Descriptor>();
         for (var layer : layers) {
-            if (layer.chunkCount() > 0 && !blobs.contains(layer.blob())) {
+            var isShared = dictionary != null
+                    && dictionary.blobs().containsKey(layer.blob().digest());
+            if (layer.chunkCount() > 0 && !isShared && !blobs.contains(layer.blob())) {
                 blobs.add(layer.blob());
             }
         }
+        var ownBytes = blobs.stream().mapToLong(Descriptor::sizeBytes).sum();
+        var shared = sharedBlobs(merged, dictionary);
+        blobs.addAll(shared.values());
+        var uses = Uses.of(file, shared.keySet());
+        Files.delete(file);
+
         var diffIds = new ArrayList<Digest>();
         blobs.forEach(blob -> diffIds.add(blob.digest()));
         diffIds.add(bootstrap.diffId());
@@ -294,7 +334,8 @@ public final class Converter {
                 push(LazyNames.NYDUS_CONFIG, artifactConfig),
                 blobs,
                 LazyDocuments.bootstrap(bootstrap.digest(), bootstrap.sizeBytes()),
-                choice.mode().name());
+                choice.mode().name(),
+                Optional.ofNullable(dictionary).map(Dictionary::artifact));
 
         var marker = Marker.of(artifact.digest());
         push(MediaTypes.OCI_LAYER_GZIP, marker.gzip());
@@ -310,12 +351,14 @@ public final class Converter {
                 merged.chunkCount(),
                 platform.layerBytes(),
                 merged.contentBytes(),
-                blobs.stream().mapToLong(Descriptor::sizeBytes).sum(),
+                ownBytes,
+                uses.sharedBytes(),
                 merged.sizeBytes(),
-                duplicateBytes,
+                Math.max(0, merged.contentBytes() - uses.distinctBytes()),
                 (int) layers.stream().filter(ConvertedLayer::isReused).count(),
                 (int) layers.stream().filter(ConvertedLayer::isIndexed).count(),
-                artifact.layers().stream().mapToLong(Descriptor::sizeBytes).sum()
+                ownBytes
+                        + artifact.layers().getLast().sizeBytes()
                         + artifact.config().sizeBytes()
                         + artifact.bytes().length);
         return new PublishedPlatform(new Pair(platform, lazy, artifact), result);
@@ -338,17 +381,42 @@ public final class Converter {
         }
     }
 
-    /** What is stored once though files hold it more than once: contents less the distinct chunks in use. */
-    private static long duplicateBytes(Path file, long contentBytes) throws IOException, CorruptImageException {
-        try (var bootstrap = Bootstrap.open(file)) {
-            long distinct = 0;
-            for (var blob : bootstrap.blobs()) {
-                var table = ChunkTable.fromBootstrap(bootstrap, blob.index());
-                for (var i = 0; i < table.count(); i++) {
-                    distinct += table.isPresent(i) ? table.uncompressedLength(i) : 0;
+    /** The dictionary's blobs that the image uses, by their ids; they are in the target's repository when this returns. */
+    private Map<String, Descriptor> sharedBlobs(MergedBootstrap merged, @Nullable Dictionary dictionary)
+            throws IOException {
+        var shared = new LinkedHashMap<String, Descriptor>();
+        if (dictionary != null) {
+            var used = merged.blobs().stream().map(BlobInfo::id).collect(Collectors.toSet());
+            for (var blob : dictionary.blobs().values()) {
+                if (used.contains(blob.digest().hex())) {
+                    dictionary.provide(blob, target);
+                    shared.put(blob.digest().hex(), LazyDocuments.blob(blob.digest(), blob.sizeBytes()));
                 }
             }
-            return Math.max(0, contentBytes - distinct);
+        }
+        return shared;
+    }
+
+    /**
+     * What an image uses of its blobs.
+     *
+     * @param distinctBytes uncompressed bytes of all chunks in use, each once
+     * @param sharedBytes stored bytes of those that lie in the dictionary's blobs
+     */
+    private record Uses(long distinctBytes, long sharedBytes) {
+        static Uses of(Path file, Set<String> sharedBlobs) throws IOException, CorruptImageException {
+            try (var bootstrap = Bootstrap.open(file)) {
+                long distinct = 0;
+                long shared = 0;
+                for (var table : ChunkTable.fromBootstrap(bootstrap)) {
+                    var isShared = sharedBlobs.contains(table.blob().id());
+                    for (var i = 0; i < table.count(); i++) {
+                        distinct += table.uncompressedLength(i); // 0 for chunks that are not in use
+                        shared += isShared ? table.compressedLength(i) : 0;
+                    }
+                }
+                return new Uses(distinct, shared);
+            }
         }
     }
 

@@ -16,7 +16,9 @@ import dev.thaw.converter.report.StopSignal;
 import dev.thaw.converter.tar.ByteNames;
 import dev.thaw.oci.Descriptor;
 import dev.thaw.oci.Digest;
+import dev.thaw.rafs.BlobInfo;
 import dev.thaw.rafs.Bootstrap;
+import dev.thaw.rafs.ChunkDictionary;
 import dev.thaw.rafs.CorruptImageException;
 import dev.thaw.rafs.LayerBlobWriter;
 import dev.thaw.rafs.LayerEntry;
@@ -75,16 +77,17 @@ final class LayerConversion {
     }
 
     /** Converts the layer unless a record says that it was, and leaves its bootstrap in the work directory. */
-    ConvertedLayer convert(Descriptor layer, Promise promise) throws IOException, CorruptImageException {
+    ConvertedLayer convert(Descriptor layer, Promise promise, @Nullable Dictionary dictionary)
+            throws IOException, CorruptImageException {
         if (!mayIndex) {
-            return convert(layer, promise, false);
+            return copied(layer, promise, dictionary);
         }
-        var copied = known(layer, copiedInstead());
-        if (copied.isPresent() && request.mode() == Mode.Auto) {
-            return convert(layer, promise, false);
+        var instead = copiedInstead(dictionary);
+        if (known(layer, instead).isPresent() && request.mode() == Mode.Auto) {
+            return copied(layer, promise, dictionary);
         }
         try {
-            return convert(layer, promise, true);
+            return convert(layer, promise, null, true);
         } catch (NotIndexableException e) {
             if (request.mode() == Mode.Index) {
                 throw new ConversionException(
@@ -94,31 +97,53 @@ final class LayerConversion {
                         e);
             }
             progress.say("Layer " + layer.digest() + " is copied, for it cannot be read in place: " + e.getMessage());
-            var converted = convert(layer, promise, false);
-            records.put(layer, converted.blob(), copiedInstead());
+            var converted = copied(layer, promise, dictionary);
+            records.put(layer, converted.blob(), instead);
             return converted;
         }
     }
 
+    private ConvertedLayer copied(Descriptor layer, Promise promise, @Nullable Dictionary dictionary)
+            throws IOException, CorruptImageException {
+        return convert(layer, promise, dictionary, false);
+    }
+
+    /** What decides the blob of a layer that is copied. */
+    private String copyOptions(@Nullable Dictionary dictionary) {
+        return dictionary == null ? ConversionRequest.canonical(request.options()) : dictionary.options();
+    }
+
     /** What notes that the layer cannot be read in place under these options, so that it is not tried again. */
-    private String copiedInstead() {
-        return request.canonicalIndex() + ";copied=" + ConversionRequest.canonical(request.options());
+    private String copiedInstead(@Nullable Dictionary dictionary) {
+        return request.canonicalIndex() + ";copied=" + copyOptions(dictionary);
     }
 
     private Optional<Descriptor> known(Descriptor layer, String options) throws ConversionException {
         return request.mayReuse() ? records.find(layer, options) : Optional.empty();
     }
 
-    private ConvertedLayer convert(Descriptor layer, Promise promise, boolean isIndexed)
+    /** A layer that the dictionary's image has too is its blob as a whole, and need not be read again. */
+    private Optional<Descriptor> knownToOther(Descriptor layer, @Nullable Dictionary dictionary)
+            throws ConversionException {
+        var options = dictionary == null ? Optional.<String>empty() : dictionary.layerOptions(layer);
+        return options.isEmpty() ? Optional.empty() : known(layer, options.get());
+    }
+
+    private ConvertedLayer convert(
+            Descriptor layer, Promise promise, @Nullable Dictionary dictionary, boolean isIndexed)
             throws IOException, CorruptImageException {
         stop.check();
-        var options = isIndexed ? request.canonicalIndex() : ConversionRequest.canonical(request.options());
+        var options = isIndexed ? request.canonicalIndex() : copyOptions(dictionary);
         var bootstrap = workDirectory.resolve("layer-" + layer.digest().hex() + ".boot");
         var needsCopy = !source.reference().sameRepository(target.reference())
                 && !target.hasBlob(layer.digest())
                 && !target.mount(layer.digest(), source);
-        var known = known(layer, options).orElse(null);
+        var own = known(layer, options);
+        var known = (own.isPresent() ? own : knownToOther(layer, dictionary)).orElse(null);
         if (known != null && isSound(layer, known, bootstrap)) {
+            if (own.isEmpty()) {
+                records.put(layer, known, options); // for the image that has this one as its dictionary
+            }
             if (needsCopy) {
                 copy(layer, promise);
             } else {
@@ -129,7 +154,8 @@ final class LayerConversion {
         try (var tee = needsCopy ? target.upload() : null;
                 var stream =
                         open(layer, promise, tee, isIndexed ? Math.max(MIN_GRAIN_BYTES, request.spanBytes() / 8) : 0)) {
-            var blob = isIndexed ? index(layer, stream) : convert(stream);
+            var chunks = dictionary == null ? ChunkDictionary.EMPTY : dictionary.chunks();
+            var blob = isIndexed ? index(layer, stream) : convert(stream, chunks);
             if (tee != null) {
                 tee.commit(layer.digest());
             }
@@ -156,9 +182,9 @@ final class LayerConversion {
         }
     }
 
-    private Descriptor convert(LayerStream stream) throws IOException {
+    private Descriptor convert(LayerStream stream, ChunkDictionary chunks) throws IOException {
         try (var upload = target.upload();
-                var writer = new LayerBlobWriter(upload, request.options(), compressors, compressorsPerLayer)) {
+                var writer = new LayerBlobWriter(upload, request.options(), chunks, compressors, compressorsPerLayer)) {
             var reader = new LayerReader(stream.content());
             for (var item = reader.next(); item != null; item = reader.next()) {
                 stop.check();
@@ -228,9 +254,13 @@ final class LayerConversion {
         return new LayerStream(new Observed(source.unchecked(layer), copy), promise, grainBytes);
     }
 
+    /** Chunks of the layer's own blob, or of the layer that it describes; not those of a dictionary's blobs. */
     private static int chunkCount(Path bootstrap) throws IOException, CorruptImageException {
         try (var opened = Bootstrap.open(bootstrap)) {
-            return opened.blobs().stream().mapToInt(blob -> blob.chunkCount()).sum();
+            return opened.blobs().stream()
+                    .filter(blob -> blob.isPlaceholder() || blob.isLayer())
+                    .mapToInt(BlobInfo::chunkCount)
+                    .sum();
         }
     }
 

@@ -85,6 +85,22 @@ final class Conversions implements AutoCloseable {
                 source, target, platforms, SMALL_CHUNKS, Mode.Convert, true, verify, parallel, work);
     }
 
+    /** With a lazy image as the dictionary of chunks. */
+    ConversionRequest request(Reference source, Reference target, Reference dictionary) {
+        return new ConversionRequest(
+                source,
+                target,
+                List.of(),
+                SMALL_CHUNKS,
+                dictionary,
+                Mode.Convert,
+                true,
+                true,
+                2,
+                work,
+                ConversionRequest.DEFAULT_SPAN_BYTES);
+    }
+
     @Override
     public void close() {
         client.close();

@@ -100,7 +100,7 @@ class IndexModeTest {
 
     private ConversionRequest request(Mode mode, int parallel, Reference target, boolean mayReuse) {
         return new ConversionRequest(
-                source, target, List.of(), OPTIONS, mode, mayReuse, true, parallel, work, SPAN_BYTES);
+                source, target, List.of(), OPTIONS, null, mode, mayReuse, true, parallel, work, SPAN_BYTES);
     }
 
     private ImageManifest artifact(ConversionResult result) {

@@ -21,6 +21,9 @@ import java.util.Map;
  * it; anything else replaces what was there. Files whose name starts with {@code .wh.} never reach the result, not even from the
  * lowest layer. Names are joined to one file (hard links) within their layer only.
  *
+ * <p>A chunk that several layers hold is referred to in the lowest of them. Its copies stay in the upper layers' blobs, each of which
+ * is made of its layer alone so that images with the same layer share it.
+ *
  * <p>Blobs that no file refers to any more are left out; the others are numbered in the order of their first use, breadth first.
  *
  * <p>Memory: about 250 bytes per file that is visible at any time, its name, symlink target and xattrs, 8 bytes per chunk of

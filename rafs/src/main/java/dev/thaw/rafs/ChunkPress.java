@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 final class ChunkPress implements AutoCloseable {
     private final LayerOptions options;
     private final LayerChunks known;
+    private final ChunkDictionary dictionary;
     private final ChunkHasher hasher;
     private final byte[] raw;
     private final byte[] packed;
@@ -34,9 +35,10 @@ final class ChunkPress implements AutoCloseable {
     private int packedLength;
     private CompletableFuture<Void> pressing = CompletableFuture.completedFuture(null);
 
-    ChunkPress(LayerOptions options, LayerChunks known) {
+    ChunkPress(LayerOptions options, LayerChunks known, ChunkDictionary dictionary) {
         this.options = options;
         this.known = known;
+        this.dictionary = dictionary;
         this.hasher = new ChunkHasher(options.digest());
         this.raw = new byte[options.chunkSizeBytes()];
         // The native compressor, not the fastest to be found: another implementation may make other bytes.
@@ -72,7 +74,11 @@ final class ChunkPress implements AutoCloseable {
     private void press() {
         hasher.digest(MemorySegment.ofArray(raw).asSlice(0, length), digest);
         // Chunks are never forgotten, so one that is known now is known when it is stored, and need not be compressed.
-        packedLength = known.find(digest, length) >= 0 ? length : pack();
+        packedLength = known.find(digest, length) >= 0 || entry() != ChunkDictionary.NONE ? length : pack();
+    }
+
+    private long entry() {
+        return dictionary.find(options.digest(), digest, length);
     }
 
     private int pack() {
@@ -85,9 +91,24 @@ final class ChunkPress implements AutoCloseable {
         return length;
     }
 
-    /** Waits for the press, writes the chunk unless it is stored already, and tells the file. Returns the bytes saved by that. */
-    int store(OutputStream out) throws IOException {
+    /**
+     * Waits for the press, writes the chunk unless the layer or the dictionary has it already, and tells the file.
+     *
+     * @param shared gets what the dictionary has
+     * @return the bytes saved by that
+     */
+    int store(OutputStream out, SharedChunks shared) throws IOException {
         await();
+        var owner = file;
+        file = null;
+        if (owner == null) {
+            throw new IllegalStateException("the press is empty");
+        }
+        long entry = entry();
+        if (entry != ChunkDictionary.NONE) {
+            owner.addShared(shared.use(entry, ordinal));
+            return length;
+        }
         int chunk = known.find(digest, length);
         boolean duplicate = chunk >= 0;
         if (!duplicate) {
@@ -95,10 +116,7 @@ final class ChunkPress implements AutoCloseable {
             out.write(smaller ? packed : raw, 0, smaller ? packedLength : length);
             chunk = known.add(digest, length, smaller ? packedLength : length, ordinal);
         }
-        if (file != null) {
-            file.add(chunk);
-            file = null;
-        }
+        owner.add(chunk);
         return duplicate ? length : 0;
     }
 

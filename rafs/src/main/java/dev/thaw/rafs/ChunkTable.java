@@ -42,6 +42,8 @@ public final class ChunkTable {
         boolean isCompressed(int k);
 
         void digest(int k, byte[] out);
+
+        boolean hasDigest(int k, byte[] digest);
     }
 
     /** Of a blob's own table: copied, in the form of version 1 entries ({@link CiEntry}). */
@@ -98,6 +100,12 @@ public final class ChunkTable {
         public void digest(int k, byte[] out) {
             System.arraycopy(digests, k * ChunkRecords.DIGEST_BYTES, out, 0, ChunkRecords.DIGEST_BYTES);
         }
+
+        @Override
+        public boolean hasDigest(int k, byte[] digest) {
+            int at = k * ChunkRecords.DIGEST_BYTES;
+            return Arrays.equals(digests, at, at + ChunkRecords.DIGEST_BYTES, digest, 0, ChunkRecords.DIGEST_BYTES);
+        }
     }
 
     /** Of a bootstrap: its records, which stay where they are, in the order of the blob's chunks. */
@@ -136,6 +144,13 @@ public final class ChunkTable {
         @Override
         public void digest(int k, byte[] out) {
             records.digest(order[k], out);
+        }
+
+        @Override
+        public boolean hasDigest(int k, byte[] digest) {
+            var own = new byte[ChunkRecords.DIGEST_BYTES];
+            digest(k, own);
+            return Arrays.equals(own, digest);
         }
     }
 
@@ -310,6 +325,18 @@ public final class ChunkTable {
         return new ChunkTable(blob, some, rows);
     }
 
+    /** The same, to be used after the bootstrap was closed. */
+    ChunkTable copied() {
+        var copy = new CopiedRows(rows.count());
+        var digest = new byte[ChunkRecords.DIGEST_BYTES];
+        for (int k = 0; k < rows.count(); k++) {
+            copy.set(k, rows.offset(k), rows.size(k), rows.storedOffset(k), rows.storedSize(k), rows.isCompressed(k));
+            rows.digest(k, digest);
+            System.arraycopy(digest, 0, copy.digests, k * ChunkRecords.DIGEST_BYTES, ChunkRecords.DIGEST_BYTES);
+        }
+        return new ChunkTable(blob, known, copy);
+    }
+
     public BlobInfo blob() {
         return blob;
     }
@@ -400,6 +427,11 @@ public final class ChunkTable {
         } else {
             rows.digest(k, out);
         }
+    }
+
+    /** Whether this is the digest of chunk {@code i}, which must be present. */
+    boolean hasDigest(int i, byte[] digest) {
+        return rows.hasDigest(position(i), digest);
     }
 
     @Override

@@ -6,7 +6,7 @@ package dev.thaw.rafs;
  * @param digest sha256 of all its bytes, 64 hex characters; also the blob id under which a merged bootstrap refers to it
  * @param sizeBytes bytes of the whole blob
  * @param contentBytes sum of the sizes of the regular files that were added, as they were read
- * @param duplicateBytes the part of it that was not stored because an equal chunk was there already
+ * @param duplicateBytes the part of it that was not stored because an equal chunk was there already, in this blob or in the dictionary
  * @param dataBytes bytes of the compressed chunks in the blob
  * @param uncompressedBytes length of the device that the chunks make when laid out uncompressed, a multiple of 4096
  * @param chunkCount chunks in the blob; 0 means that a merged bootstrap will not refer to the blob

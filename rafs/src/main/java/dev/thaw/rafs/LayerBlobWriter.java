@@ -38,6 +38,7 @@ public final class LayerBlobWriter implements AutoCloseable {
     private final LayerBlobOutput out;
     private final LayerTree tree = new LayerTree();
     private final LayerChunks chunks = new LayerChunks();
+    private final SharedChunks shared;
     private final Executor compressors;
     private final List<ChunkPress> presses = new ArrayList<>();
     private final ArrayDeque<ChunkPress> idle = new ArrayDeque<>();
@@ -55,25 +56,39 @@ public final class LayerBlobWriter implements AutoCloseable {
      * @param out gets the blob; it is neither flushed nor closed
      */
     public LayerBlobWriter(OutputStream out, LayerOptions options) {
-        this(out, options, Runnable::run, 1);
+        this(out, options, ChunkDictionary.EMPTY, Runnable::run, 1);
+    }
+
+    /** With no dictionary. */
+    public LayerBlobWriter(OutputStream out, LayerOptions options, Executor compressors, int parallelism) {
+        this(out, options, ChunkDictionary.EMPTY, compressors, parallelism);
     }
 
     /**
      * Compresses chunks on other threads; the bytes written do not depend on that. Reading entries and writing the blob stay on the
      * calling thread.
      *
+     * @param dictionary chunks that are not stored but referred to where they are
      * @param compressors may be shared by many writers, but must not run the calling threads themselves, which wait for it
      * @param parallelism how many chunks may be under way at a time
      */
-    public LayerBlobWriter(OutputStream out, LayerOptions options, Executor compressors, int parallelism) {
+    public LayerBlobWriter(
+            OutputStream out, LayerOptions options, ChunkDictionary dictionary, Executor compressors, int parallelism) {
         if (parallelism < 1) {
             throw new IllegalArgumentException("parallelism " + parallelism + " is less than 1");
         }
+        for (var blob : dictionary.blobs()) {
+            if (blob.chunkSizeBytes() != options.chunkSizeBytes()) {
+                throw new IllegalArgumentException("the dictionary has chunks of " + blob.chunkSizeBytes()
+                        + " bytes, wanted are chunks of " + options.chunkSizeBytes());
+            }
+        }
         this.options = options;
         this.out = new LayerBlobOutput(out);
+        this.shared = new SharedChunks(dictionary);
         this.compressors = compressors;
         for (int i = 0; i < parallelism; i++) {
-            var press = new ChunkPress(options, chunks);
+            var press = new ChunkPress(options, chunks, dictionary);
             presses.add(press);
             idle.add(press);
         }
@@ -108,7 +123,11 @@ public final class LayerBlobWriter implements AutoCloseable {
         while (!busy.isEmpty()) {
             storeOldest();
         }
-        var blobs = chunks.count() == 0 ? List.<BlobInfo>of() : List.of(writeTables());
+        var blobs = new ArrayList<BlobInfo>();
+        if (chunks.count() > 0) {
+            blobs.add(writeTables());
+        }
+        blobs.addAll(shared.blobs(blobs.size()));
         var bootstrap = new BootstrapWriter(
                 tree.root(),
                 blobs,
@@ -155,7 +174,7 @@ public final class LayerBlobWriter implements AutoCloseable {
         if (size == 0 || content == null) {
             return;
         }
-        var file = new LayerFile(chunks);
+        var file = new LayerFile(chunks, shared);
         node.setContent(size, file);
         int ordinal = 0;
         for (long done = 0; done < size; ordinal++) {
@@ -175,7 +194,7 @@ public final class LayerBlobWriter implements AutoCloseable {
 
     private void storeOldest() throws IOException {
         var press = busy.removeFirst();
-        duplicateBytes += press.store(out.stream());
+        duplicateBytes += press.store(out.stream(), shared);
         idle.addLast(press);
     }
 
@@ -230,12 +249,12 @@ public final class LayerBlobWriter implements AutoCloseable {
     private final class Records implements BootstrapWriter.RecordSource {
         @Override
         public int count() {
-            return chunks.count();
+            return chunks.count() + shared.count();
         }
 
         @Override
         public void write(ImageWriter writer) throws IOException {
-            chunks.writeRecords(writer, options.chunkSizeBytes());
+            chunks.writeRecords(shared, writer, options.chunkSizeBytes());
         }
     }
 }

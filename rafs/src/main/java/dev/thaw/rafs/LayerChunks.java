@@ -139,22 +139,54 @@ final class LayerChunks {
         }
     }
 
-    /** The bootstrap's chunk table: one record per chunk, sorted by digest. */
-    void writeRecords(ImageWriter out, int chunkSizeBytes) throws IOException {
+    /** The bootstrap's chunk table: one record per chunk, stored here or shared, sorted by digest. */
+    void writeRecords(SharedChunks shared, ImageWriter out, int chunkSizeBytes) throws IOException {
+        int[] foreign = sorted(shared);
+        int firstShared = count > 0 ? 1 : 0;
+        int next = 0;
         for (int chunk : sorted()) {
-            int length = CiEntry.uncompressedSize(uncompressed[chunk]);
-            int stored = CiEntry.compressedSize(compressed[chunk]);
-            out.bytes(digests, chunk * DIGEST_BYTES, DIGEST_BYTES)
-                    .u32(0)
-                    .u32(stored == length ? 0 : ChunkRecords.FLAG_COMPRESSED)
-                    .u32(stored)
-                    .u32(length)
-                    .u64(CiEntry.compressedOffset(compressed[chunk]))
-                    .u64(CiEntry.uncompressedOffset(uncompressed[chunk]))
-                    .u64((long) ordinals[chunk] * chunkSizeBytes)
-                    .u32(chunk)
-                    .u32(0);
+            while (next < foreign.length && compare(shared.digest(foreign[next]), chunk) < 0) {
+                writeShared(shared, foreign[next++], firstShared, out, chunkSizeBytes);
+            }
+            writeRecord(chunk, out, chunkSizeBytes);
         }
+        while (next < foreign.length) {
+            writeShared(shared, foreign[next++], firstShared, out, chunkSizeBytes);
+        }
+    }
+
+    private static void writeShared(
+            SharedChunks shared, int number, int firstShared, ImageWriter out, int chunkSizeBytes) throws IOException {
+        shared.writeRecord(number, firstShared + shared.blob(number), chunkSizeBytes, out);
+    }
+
+    private void writeRecord(int chunk, ImageWriter out, int chunkSizeBytes) throws IOException {
+        int length = CiEntry.uncompressedSize(uncompressed[chunk]);
+        int stored = CiEntry.compressedSize(compressed[chunk]);
+        out.bytes(digests, chunk * DIGEST_BYTES, DIGEST_BYTES)
+                .u32(0)
+                .u32(stored == length ? 0 : ChunkRecords.FLAG_COMPRESSED)
+                .u32(stored)
+                .u32(length)
+                .u64(CiEntry.compressedOffset(compressed[chunk]))
+                .u64(CiEntry.uncompressedOffset(uncompressed[chunk]))
+                .u64((long) ordinals[chunk] * chunkSizeBytes)
+                .u32(chunk)
+                .u32(0);
+    }
+
+    private int compare(byte[] digest, int chunk) {
+        return Arrays.compareUnsigned(
+                digest, 0, DIGEST_BYTES, digests, chunk * DIGEST_BYTES, (chunk + 1) * DIGEST_BYTES);
+    }
+
+    private static int[] sorted(SharedChunks shared) {
+        int[] order = new int[shared.count()];
+        for (int i = 0; i < order.length; i++) {
+            order[i] = i;
+        }
+        Ordinals.sort(order, (a, b) -> Arrays.compareUnsigned(shared.digest(a), shared.digest(b)));
+        return order;
     }
 
     private int[] sorted() {

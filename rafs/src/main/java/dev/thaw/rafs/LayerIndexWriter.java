@@ -49,6 +49,9 @@ public final class LayerIndexWriter {
     private final LayerBlobOutput out;
     private final LayerTree tree = new LayerTree();
     private final LayerChunks chunks = new LayerChunks();
+    /** None: whatever else has a layer's chunks, they are read where they lie in it. */
+    private final SharedChunks shared = new SharedChunks(ChunkDictionary.EMPTY);
+
     private final List<OpenSpan> spans = new ArrayList<>();
     private final ChunkHasher hasher;
     private final byte[] chunk;
@@ -108,7 +111,7 @@ public final class LayerIndexWriter {
         if (size == 0 || content == null) {
             return;
         }
-        var file = new LayerFile(chunks);
+        var file = new LayerFile(chunks, shared);
         node.setContent(size, file);
         int ordinal = 0;
         for (long done = 0; done < size; ordinal++) {
@@ -293,7 +296,7 @@ public final class LayerIndexWriter {
 
         @Override
         public void write(ImageWriter writer) throws IOException {
-            chunks.writeRecords(writer, options.chunkSizeBytes());
+            chunks.writeRecords(shared, writer, options.chunkSizeBytes());
         }
     }
 }

@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.PriorityQueue;
 import org.jspecify.annotations.Nullable;
 
 /** The blobs of a merged bootstrap, numbered as files come to need them, and those of their chunks that are needed. */
@@ -39,8 +40,12 @@ final class MergedBlobs implements BootstrapWriter.RecordSource {
         }
     }
 
+    /** The same chunk in a lower layer. */
+    private record Twin(Source source, int record) {}
+
     /** A layer's chunk table with what is needed to find a chunk in it. */
     private static final class Source {
+        final MergeLayer layer;
         final ChunkRecords records;
         /** By the layer's blob index: the blob's number in the merged bootstrap, or unused. */
         final int[] blobNumbers;
@@ -48,8 +53,12 @@ final class MergedBlobs implements BootstrapWriter.RecordSource {
         private final long[] places;
 
         final BitSet used = new BitSet();
+        /** Own records that a lower layer has as well, to where it has them. */
+        final Map<Integer, Twin> twins = new HashMap<>();
 
-        Source(Bootstrap bootstrap) {
+        Source(MergeLayer layer) {
+            var bootstrap = layer.bootstrap();
+            this.layer = layer;
             this.records = bootstrap.chunkRecords();
             this.blobNumbers = new int[bootstrap.blobs().size()];
             Arrays.fill(blobNumbers, UNUSED);
@@ -81,28 +90,99 @@ final class MergedBlobs implements BootstrapWriter.RecordSource {
                         -1,
                         "blob id " + layer.blobId() + " is not 64 lower-case hex characters");
             }
-            sources.put(layer, new Source(layer.bootstrap()));
+            sources.put(layer, new Source(layer));
+        }
+        findTwins();
+    }
+
+    /**
+     * Goes through all chunk tables at once, which are sorted alike, and lets what a lower layer has stand for what upper ones have too:
+     * a node then fetches and keeps it once.
+     */
+    private void findTwins() {
+        var heads = new PriorityQueue<Head>();
+        int height = 0;
+        for (var source : sources.values()) {
+            if (source.records.count() > 0) {
+                heads.add(new Head(source, height++, 0));
+            }
+        }
+        Head lowest = null;
+        while (!heads.isEmpty()) {
+            var head = heads.remove();
+            if (lowest == null || !lowest.isTwin(head)) {
+                lowest = head;
+            } else if (lowest.source != head.source) {
+                head.source.twins.put(head.record, new Twin(lowest.source, lowest.record));
+            }
+            if (head.record + 1 < head.source.records.count()) {
+                heads.add(new Head(head.source, head.height, head.record + 1));
+            }
         }
     }
 
-    /** The numbers of a layer's blobs by its own index; those of blobs that are not used yet come later, in place. */
-    int[] numbersFor(MergeLayer layer) {
-        return source(layer).blobNumbers;
+    /** The next record of a layer's chunk table. */
+    private record Head(Source source, int height, int record) implements Comparable<Head> {
+        @Override
+        public int compareTo(Head that) {
+            int order = ChunkRecords.compareDigests(source.records, record, that.source.records, that.record);
+            return order == 0 ? Integer.compare(height, that.height) : order;
+        }
+
+        boolean isTwin(Head that) {
+            return ChunkRecords.compareDigests(source.records, record, that.source.records, that.record) == 0
+                    && source.records.uncompressedSize(record) == that.source.records.uncompressedSize(that.record)
+                    && blob().digester() == that.blob().digester();
+        }
+
+        private BlobInfo blob() {
+            return source.layer.bootstrap().blobs().get(source.records.blobIndex(record));
+        }
     }
+
+    /**
+     * Where a chunk lies in the merged bootstrap.
+     *
+     * @param block on the blob's device
+     */
+    record Place(int blob, int chunk, long block) {}
 
     /** Marks a chunk, and so its blob, as needed. */
     void use(MergeLayer layer, FileChunk chunk) throws CorruptImageException {
         var source = source(layer);
-        int b = chunk.blobIndex();
-        if (source.blobNumbers[b] == UNUSED) {
-            source.blobNumbers[b] = number(layer, layer.bootstrap().blobs().get(b));
-        }
         int record = source.find(chunk);
         if (record < 0) {
             throw new CorruptImageException(
                     layer.bootstrap().name(), -1, "chunk " + chunk.chunkIndex() + " is missing in the chunk table");
         }
+        var twin = source.twins.get(record);
+        mark(twin == null ? source : twin.source, twin == null ? record : twin.record);
+    }
+
+    private void mark(Source source, int record) throws CorruptImageException {
+        int b = source.records.blobIndex(record);
+        if (source.blobNumbers[b] == UNUSED) {
+            source.blobNumbers[b] =
+                    number(source.layer, source.layer.bootstrap().blobs().get(b));
+        }
         source.used.set(record);
+    }
+
+    /** Where a chunk lies that was marked. */
+    Place place(MergeLayer layer, FileChunk chunk) {
+        var source = source(layer);
+        var twin = source.twins.isEmpty() ? null : source.twins.get(source.find(chunk));
+        if (twin == null) {
+            return new Place(
+                    source.blobNumbers[chunk.blobIndex()],
+                    chunk.chunkIndex(),
+                    chunk.deviceOffset() >>> SuperBlock.BLOCK_BITS);
+        }
+        var records = twin.source.records;
+        return new Place(
+                twin.source.blobNumbers[records.blobIndex(twin.record)],
+                records.chunkIndex(twin.record),
+                records.uncompressedOffset(twin.record) >>> SuperBlock.BLOCK_BITS);
     }
 
     private int number(MergeLayer layer, BlobInfo info) throws CorruptImageException {

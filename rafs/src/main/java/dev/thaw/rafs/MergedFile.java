@@ -2,13 +2,13 @@ package dev.thaw.rafs;
 
 import org.jspecify.annotations.Nullable;
 
-/** The chunks of a file of a layer, with the numbers that blobs have in the merged bootstrap. The layer's bootstrap is read in place. */
+/** The chunks of a file of a layer, where the merged bootstrap has them. The layer's bootstrap is read in place. */
 final class MergedFile implements FileChunks {
     private final MergeLayer layer;
     private final long nid;
     private int count;
-    /** By the layer's blob index; shared by all files of the layer. Null until the file is known to stay. */
-    private int @Nullable [] blobNumbers;
+    /** Null until the file is known to stay. */
+    private @Nullable MergedBlobs blobs;
 
     MergedFile(MergeLayer layer, long nid) {
         this.layer = layer;
@@ -16,15 +16,15 @@ final class MergedFile implements FileChunks {
     }
 
     boolean isUsed() {
-        return blobNumbers != null;
+        return blobs != null;
     }
 
     /** Marks the file's blobs and chunks as referred to. */
-    void use(MergedBlobs blobs) throws CorruptImageException {
+    void use(MergedBlobs merged) throws CorruptImageException {
         count = layer.bootstrap().chunkCount(nid);
-        blobNumbers = blobs.numbersFor(layer);
+        blobs = merged;
         for (int i = 0; i < count; i++) {
-            blobs.use(layer, layer.bootstrap().fileChunk(nid, i));
+            merged.use(layer, layer.bootstrap().fileChunk(nid, i));
         }
     }
 
@@ -35,25 +35,25 @@ final class MergedFile implements FileChunks {
 
     @Override
     public int blobIndex(int i) {
-        if (blobNumbers == null) {
-            throw new IllegalStateException("the file was not visited");
-        }
-        return blobNumbers[chunk(i).blobIndex()];
+        return place(i).blob();
     }
 
     @Override
     public int chunkIndex(int i) {
-        return chunk(i).chunkIndex();
+        return place(i).chunk();
     }
 
     @Override
     public long block(int i) {
-        return chunk(i).deviceOffset() / SuperBlock.BLOCK_BYTES;
+        return place(i).block();
     }
 
-    private FileChunk chunk(int i) {
+    private MergedBlobs.Place place(int i) {
+        if (blobs == null) {
+            throw new IllegalStateException("the file was not visited");
+        }
         try {
-            return layer.bootstrap().fileChunk(nid, i);
+            return blobs.place(layer, layer.bootstrap().fileChunk(nid, i));
         } catch (CorruptImageException e) {
             throw new IllegalStateException("the bootstrap changed while it was merged", e);
         }

@@ -264,4 +264,26 @@ class BootstrapMergerTest {
             end = blob.mappedBlock() * 4096 + blob.uncompressedSize();
         }
     }
+
+    @Test
+    void whatSeveralLayersHoldIsReferredToInTheLowest() throws Exception {
+        var content = "0123456789".repeat(2000);
+        var layers = List.of(
+                List.of(Item.file("a", content), Item.file("b", "lower")),
+                List.of(Item.file("copy", content)),
+                List.of(Item.file("again", content + "and more"), Item.file("own", "upper")));
+        var built = new ArrayList<Built>();
+        for (var items : layers) {
+            built.add(Built.of(Built.SMALL_CHUNKS, items));
+        }
+        var merged = mergeBuilt(built);
+
+        assertThat(merged.tree).isEqualTo(ExpectedTree.ofImage(layers));
+        assertThat(merged.summary.blobs())
+                .extracting(BlobInfo::id)
+                .containsExactlyInAnyOrder(
+                        built.get(0).summary().digest(), built.get(2).summary().digest());
+        // five pieces of the shared content, of which the last differs in one file; and two small files
+        assertThat(merged.summary.chunkCount()).isEqualTo(8);
+    }
 }

@@ -21,6 +21,15 @@ record Built(byte[] blob, LayerBlob summary, Bootstrap bootstrap, BlobSections s
         }
     }
 
+    /** What the dictionary has is not in the blob. */
+    static Built with(ChunkDictionary dictionary, LayerOptions options, List<Item> items)
+            throws IOException, CorruptImageException {
+        var out = new ByteArrayOutputStream();
+        try (var writer = new LayerBlobWriter(out, options, dictionary, Runnable::run, 3)) {
+            return open(out, write(writer, items));
+        }
+    }
+
     static Built inParallel(LayerOptions options, List<Item> items, int threads)
             throws IOException, CorruptImageException {
         var out = new ByteArrayOutputStream();

@@ -16,6 +16,7 @@ import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /**
@@ -71,27 +72,30 @@ public final class LazyDocuments {
      * A genuine nydus image.
      *
      * @param config descriptor of {@link #artifactConfig}
-     * @param blobs descriptors by {@link #blob}, in layer order, each once
+     * @param blobs descriptors by {@link #blob}, in layer order, each once; then those that other images brought
      * @param bootstrap descriptor by {@link #bootstrap}
      * @param mode {@code Convert}, or {@code Index} if blobs describe layers that stay as they are
+     * @param dictionary the artifact that was the dictionary, if there was one
      */
     public static ImageManifest artifactManifest(
-            SourcePlatform source, Descriptor config, List<Descriptor> blobs, Descriptor bootstrap, String mode) {
+            SourcePlatform source,
+            Descriptor config,
+            List<Descriptor> blobs,
+            Descriptor bootstrap,
+            String mode,
+            Optional<Digest> dictionary) {
         var layers = new ArrayList<>(blobs);
         layers.add(bootstrap);
         var subject = source.manifest().descriptor();
-        return ImageManifest.of(
-                config,
-                layers,
-                LazyNames.NYDUS_MANIFEST,
-                subject,
-                Map.of(
-                        LazyNames.MODE_ANNOTATION,
-                        mode,
-                        LazyNames.LAYERS_ANNOTATION,
-                        Integer.toString(source.layers().size()),
-                        LazyNames.FORMAT_ANNOTATION,
-                        LazyNames.FORMAT));
+        var annotations = new TreeMap<>(Map.of(
+                LazyNames.MODE_ANNOTATION,
+                mode,
+                LazyNames.LAYERS_ANNOTATION,
+                Integer.toString(source.layers().size()),
+                LazyNames.FORMAT_ANNOTATION,
+                LazyNames.FORMAT));
+        dictionary.ifPresent(artifact -> annotations.put(LazyNames.DICTIONARY_ANNOTATION, artifact.toString()));
+        return ImageManifest.of(config, layers, LazyNames.NYDUS_MANIFEST, subject, annotations);
     }
 
     /** A blob's entry in an artifact manifest. */

@@ -15,6 +15,9 @@ public final class LazyNames {
     /** On the artifact manifest: version of these conventions. */
     public static final String FORMAT_ANNOTATION = "thaw.dev/format";
 
+    /** On the artifact manifest: the artifact whose blobs hold chunks of this image too. */
+    public static final String DICTIONARY_ANNOTATION = "thaw.dev/chunk-dict";
+
     public static final String FORMAT = "1";
 
     /** In the marker layer's pax header: the digest of the artifact manifest. */

@@ -38,6 +38,11 @@ public final class Repository {
         this.traffic = traffic;
     }
 
+    /** Another repository, reached by the same client and on the same side. */
+    public Repository other(Reference other) {
+        return new Repository(client, other, side, traffic);
+    }
+
     /** The repository's name, without tag and digest. */
     public Reference reference() {
         return reference;

@@ -12,12 +12,13 @@ package dev.thaw.converter.report;
  * @param chunks distinct chunks that files refer to
  * @param sourceBytes compressed bytes of the source's layers
  * @param contentBytes sizes of all regular files of the merged tree, hard links counted once
- * @param blobBytes bytes of all blobs that the artifact lists
+ * @param blobBytes bytes of the blobs that are the image's own
+ * @param sharedBytes stored bytes of the chunks in use that lie in blobs of the dictionary
  * @param bootstrapBytes of the merged bootstrap, uncompressed
  * @param duplicateBytes the part of contentBytes that is stored once though it occurs more often
  * @param reusedLayers how many layers had been converted before
  * @param indexedLayers how many layers are read in place
- * @param artifactBytes of all that the artifact consists of: what is stored beside the source's layers
+ * @param artifactBytes of all that the artifact consists of but the dictionary's blobs: what is stored beside the source's layers
  */
 public record PlatformResult(
         String platform,
@@ -30,6 +31,7 @@ public record PlatformResult(
         long sourceBytes,
         long contentBytes,
         long blobBytes,
+        long sharedBytes,
         long bootstrapBytes,
         long duplicateBytes,
         int reusedLayers,

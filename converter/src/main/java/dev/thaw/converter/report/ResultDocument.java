@@ -107,6 +107,7 @@ public final class ResultDocument {
             json.put("sourceBytes", platform.sourceBytes());
             json.put("contentBytes", platform.contentBytes());
             json.put("blobBytes", platform.blobBytes());
+            json.put("sharedBytes", platform.sharedBytes());
             json.put("bootstrapBytes", platform.bootstrapBytes());
             json.put("duplicateBytes", platform.duplicateBytes());
             json.put("reusedLayers", platform.reusedLayers());

@@ -24,7 +24,8 @@ class ReportTest {
         var digest = "sha256:" + "a".repeat(64);
         var list = new ArrayList<PlatformResult>();
         for (var i = 0; i < platforms; i++) {
-            list.add(new PlatformResult("linux/arch" + i, digest, digest, digest, 3, 4, 5, 6, 7, 8, 9, 10, 1, 0, 100));
+            list.add(new PlatformResult(
+                    "linux/arch" + i, digest, digest, digest, 3, 4, 5, 6, 7, 8, 11, 9, 10, 1, 0, 100));
         }
         return new ConversionResult(
                 "registry.example/team/app:1.0",
