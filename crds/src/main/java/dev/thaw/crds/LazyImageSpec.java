@@ -60,6 +60,12 @@ public record LazyImageSpec(
         @Default("zstd") @JsonPropertyDescription("How chunks are compressed in Convert mode.")
         Compression compression,
 
+        @JsonPropertyDescription(
+                "A LazyImage of this namespace, or this one itself, for Convert mode: chunks that it has published are"
+                        + " referred to and not stored again. Itself: those of its last version. It is looked up when a"
+                        + " conversion begins; if it has published nothing yet, nothing is shared.")
+        @Nullable LazyImageName chunkDictRef,
+
         @Default("{}") @JsonPropertyDescription("What is fetched ahead of the reads.")
         Prefetch prefetch,
 
@@ -160,6 +166,12 @@ public record LazyImageSpec(
     @ResourcePart
     public record SecretName(
             @Required @Size(min = 1, max = 253) @JsonPropertyDescription("Name of a Secret in this namespace.")
+            String name) {}
+
+    /** Another LazyImage. */
+    @ResourcePart
+    public record LazyImageName(
+            @Required @Size(min = 1, max = 253) @JsonPropertyDescription("Name of a LazyImage in this namespace.")
             String name) {}
 
     /** What is fetched ahead of the reads. */
@@ -273,6 +285,7 @@ public record LazyImageSpec(
         private @Nullable SecretName pushSecret;
         private String chunkSize = "1Mi";
         private Compression compression = Compression.ZSTD;
+        private @Nullable LazyImageName chunkDictRef;
         private Prefetch prefetch = Prefetch.DEFAULT;
         private BackgroundFetch backgroundFetch = BackgroundFetch.AFTER_READY;
         private Verification verification = Verification.FULL;
@@ -331,6 +344,11 @@ public record LazyImageSpec(
             return this;
         }
 
+        public Builder chunkDictRef(@Nullable LazyImageName chunkDictRef) {
+            this.chunkDictRef = chunkDictRef;
+            return this;
+        }
+
         public Builder prefetch(Prefetch prefetch) {
             this.prefetch = prefetch;
             return this;
@@ -382,6 +400,7 @@ public record LazyImageSpec(
                     pushSecret,
                     chunkSize,
                     compression,
+                    chunkDictRef,
                     prefetch,
                     backgroundFetch,
                     verification,
@@ -404,6 +423,7 @@ public record LazyImageSpec(
                 .pushSecret(pushSecret)
                 .chunkSize(chunkSize)
                 .compression(compression)
+                .chunkDictRef(chunkDictRef)
                 .prefetch(prefetch)
                 .backgroundFetch(backgroundFetch)
                 .verification(verification)

@@ -101,8 +101,13 @@ public record LazyImageStatus(
             @JsonPropertyDescription("Bytes of all files, uncompressed.")
             long contentBytes,
 
-            @JsonPropertyDescription("Bytes of the chunk blobs.")
+            @JsonPropertyDescription("Bytes of the chunk blobs, without those of spec.chunkDictRef.")
             long blobBytes,
+
+            @JsonPropertyDescription("Stored bytes of the chunks that are shared with spec.chunkDictRef.")
+            long sharedBytes,
+
+            @JsonPropertyDescription("Those bytes as a share of all stored ones.") @Nullable String sharedRatio,
 
             @JsonPropertyDescription("Bytes of the file trees.")
             long bootstrapBytes,
@@ -131,10 +136,15 @@ public record LazyImageStatus(
                     platforms.stream().mapToLong(PlatformImage::contentBytes).sum();
             long duplicates =
                     platforms.stream().mapToLong(PlatformImage::duplicateBytes).sum();
+            long blobs = platforms.stream().mapToLong(PlatformImage::blobBytes).sum();
+            long shared =
+                    platforms.stream().mapToLong(PlatformImage::sharedBytes).sum();
             return new Artifact(
                     platforms.stream().mapToLong(PlatformImage::sourceBytes).sum(),
                     content,
-                    platforms.stream().mapToLong(PlatformImage::blobBytes).sum(),
+                    blobs,
+                    shared,
+                    Shares.percent(shared, blobs + shared),
                     platforms.stream().mapToLong(PlatformImage::bootstrapBytes).sum(),
                     platforms.stream().mapToInt(PlatformImage::layers).sum(),
                     platforms.stream().mapToInt(PlatformImage::reusedLayers).sum(),
@@ -180,8 +190,11 @@ public record LazyImageStatus(
             @JsonPropertyDescription("Bytes of all files, uncompressed.")
             long contentBytes,
 
-            @JsonPropertyDescription("Bytes of the chunk blobs.")
+            @JsonPropertyDescription("Bytes of the chunk blobs, without those of spec.chunkDictRef.")
             long blobBytes,
+
+            @JsonPropertyDescription("Stored bytes of the chunks that are shared with spec.chunkDictRef.")
+            long sharedBytes,
 
             @JsonPropertyDescription("Bytes of the file tree.")
             long bootstrapBytes,

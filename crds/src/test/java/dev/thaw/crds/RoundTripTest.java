@@ -94,6 +94,7 @@ final class RoundTripTest {
                 .pushSecret(new LazyImageSpec.SecretName("push"))
                 .chunkSize("4Mi")
                 .compression(Compression.LZ4)
+                .chunkDictRef(new LazyImageSpec.LazyImageName("earlier"))
                 .prefetch(new LazyImageSpec.Prefetch(PrefetchPolicy.PATHS, List.of("/usr/bin/python3")))
                 .backgroundFetch(BackgroundFetch.NEVER)
                 .verification(Verification.OFF)
@@ -115,7 +116,7 @@ final class RoundTripTest {
                 .suspend(true)
                 .build());
         var platform = new LazyImageStatus.PlatformImage(
-                "linux/amd64", "sha256:a", "sha256:b", "sha256:c", 5, 2, 900, 80, 100, 1000, 120, 7, 250);
+                "linux/amd64", "sha256:a", "sha256:b", "sha256:c", 5, 2, 900, 80, 100, 1000, 120, 40, 7, 250);
         image.setStatus(LazyImageStatus.builder()
                 .observedGeneration(3L)
                 .conditions(Condition.merge(
@@ -151,9 +152,10 @@ final class RoundTripTest {
         assertThat(back.getStatus().artifact())
                 .extracting(
                         LazyImageStatus.Artifact::duplicateRatio,
+                        LazyImageStatus.Artifact::sharedRatio,
                         LazyImageStatus.Artifact::duration,
                         LazyImageStatus.Artifact::throughput)
-                .containsExactly("25%", "41.2s", "212Mi/s");
+                .containsExactly("25%", "25%", "41.2s", "212Mi/s");
         assertThat(yaml)
                 .contains("summary: \"3/5\"")
                 .contains("cached: \"63%\"")

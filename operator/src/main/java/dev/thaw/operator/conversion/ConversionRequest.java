@@ -8,6 +8,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * One conversion that is wanted. Two requests with the same {@link #id} are the same work.
@@ -17,6 +18,7 @@ import java.util.List;
  * @param digest what the source points to
  * @param target where to publish: repository and tag
  * @param platforms {@code os/architecture[/variant]}, sorted; empty for the only one that the source has
+ * @param dictionary a lazy image by digest, whose chunks are shared
  */
 public record ConversionRequest(
         String image,
@@ -27,8 +29,11 @@ public record ConversionRequest(
         Mode mode,
         String chunkSize,
         Compression compression,
-        Verification verification) {
+        Verification verification,
+        Optional<String> dictionary) {
     private static final int ID_BYTES = 10;
+    /** Last in the line of options; no reference holds a blank. */
+    private static final String DICTIONARY = " dictionary=";
 
     public ConversionRequest {
         platforms = platforms.stream().sorted().distinct().toList();
@@ -47,7 +52,14 @@ public record ConversionRequest(
                 + " mode=" + mode
                 + " chunk=" + chunkSize
                 + " compression=" + compression
-                + " verify=" + verification;
+                + " verify=" + verification
+                + dictionary.map(reference -> DICTIONARY + reference).orElse("");
+    }
+
+    /** The dictionary in a line that {@link #options} made. */
+    public static Optional<String> dictionaryOf(String options) {
+        int at = options.lastIndexOf(DICTIONARY);
+        return at < 0 ? Optional.empty() : Optional.of(options.substring(at + DICTIONARY.length()));
     }
 
     /** True if that line was made for the source of that name. */

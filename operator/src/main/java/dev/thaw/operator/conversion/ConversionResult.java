@@ -90,6 +90,7 @@ public sealed interface ConversionResult {
                     platform.path("sourceBytes").asLong(),
                     platform.path("contentBytes").asLong(),
                     platform.path("blobBytes").asLong(),
+                    platform.path("sharedBytes").asLong(),
                     platform.path("bootstrapBytes").asLong(),
                     platform.path("duplicateBytes").asLong()));
         }

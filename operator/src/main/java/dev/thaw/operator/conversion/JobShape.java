@@ -221,6 +221,7 @@ public final class JobShape {
                 "json",
                 "--result",
                 TERMINATION_LOG));
+        request.dictionary().ifPresent(reference -> arguments.addAll(List.of("--chunk-dict", reference)));
         for (var platform : request.platforms()) {
             arguments.addAll(List.of("--platform", platform));
         }

@@ -247,7 +247,8 @@ public final class LazyImageReconciler implements Reconciler<LazyImage>, Cleaner
                 spec.mode(),
                 spec.chunkSize(),
                 spec.compression(),
-                spec.verification());
+                spec.verification(),
+                dictionary(image, status, source, context));
         var mark = JobShape.mark(image.getMetadata().getGeneration(), secretsVersion);
         return new Observation.Resolved(
                 source,
@@ -259,6 +260,40 @@ public final class LazyImageReconciler implements Reconciler<LazyImage>, Cleaner
                 running(context) < settings.maxRunning(),
                 again,
                 clock.instant());
+    }
+
+    /**
+     * The lazy image that a conversion of this source shares chunks with. What one was begun with stays: that the dictionary has moved on
+     * is no reason to convert anew.
+     */
+    private static Optional<String> dictionary(
+            LazyImage image, LazyImageStatus status, SourceImage source, Context<LazyImage> context) {
+        var wanted = image.getSpec().chunkDictRef();
+        if (wanted == null) {
+            return Optional.empty();
+        }
+        var conversion = status.conversion();
+        boolean failed = conversion != null
+                && conversion.completionTime() != null
+                && status.condition(ConditionType.CONVERTED)
+                        .filter(condition -> condition.holds())
+                        .isEmpty();
+        if (conversion != null
+                && conversion.options() != null
+                && source.digest().toString().equals(conversion.sourceDigest())
+                && !failed) {
+            return ConversionRequest.dictionaryOf(conversion.options());
+        }
+        var namespace = image.getMetadata().getNamespace();
+        var itself = wanted.name().equals(image.getMetadata().getName());
+        var other =
+                itself ? Optional.of(image) : context.getPrimaryCache().get(new ResourceID(wanted.name(), namespace));
+        return other.map(LazyImage::getStatus).flatMap(LazyImageReconciler::lastPublished);
+    }
+
+    private static Optional<String> lastPublished(LazyImageStatus status) {
+        return Optional.ofNullable(status.lazyImage())
+                .or(() -> status.earlier().stream().findFirst().map(earlier -> earlier.lazyImage()));
     }
 
     private static List<String> converted(LazyImageStatus status, SourceImage source) {

@@ -17,6 +17,7 @@ import io.fabric8.kubernetes.api.model.TolerationBuilder;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 class JobShapeTest {
@@ -92,7 +93,8 @@ class JobShapeTest {
                 Mode.CONVERT,
                 "4Mi",
                 Compression.LZ4,
-                Verification.OFF);
+                Verification.OFF,
+                Optional.of("docker.io/library/app@" + REQUEST.digest()));
         var settings = SETTINGS.withRegistries(List.of("registry.local:5000"), "PEM");
         var pod = podOf(JobShape.of(request, image(LazyImageSpec.of("app:1")), 1, "1/", settings));
         assertThat(converter(pod).getArgs())
@@ -103,6 +105,7 @@ class JobShapeTest {
                 .containsSubsequence("--chunk-size", "4Mi")
                 .containsSubsequence("--compression", "lz4")
                 .containsSubsequence("--verify", "Off")
+                .containsSubsequence("--chunk-dict", "docker.io/library/app@" + REQUEST.digest())
                 .containsSubsequence("--platform", "linux/amd64", "--platform", "linux/arm64")
                 .containsSubsequence("--plain-http", "registry.local:5000")
                 .containsSubsequence("--progress", "json")
@@ -205,6 +208,7 @@ class JobShapeTest {
                 Mode.AUTO,
                 chunkSize,
                 Compression.ZSTD,
-                Verification.FULL);
+                Verification.FULL,
+                Optional.empty());
     }
 }

@@ -201,7 +201,7 @@ class NextStatusTest {
                 digest,
                 Mode.CONVERT,
                 "default",
-                List.of(new PlatformImage("linux/amd64", digest, digest, digest, 1, 0, 1, 1, 1, 1, 1, 1, 0)),
+                List.of(new PlatformImage("linux/amd64", digest, digest, digest, 1, 0, 1, 1, 1, 1, 1, 0, 1, 0)),
                 1,
                 1,
                 Duration.ofSeconds(3),
@@ -226,7 +226,8 @@ class NextStatusTest {
                 Mode.AUTO,
                 "1Mi",
                 Compression.ZSTD,
-                Verification.FULL);
+                Verification.FULL,
+                Optional.empty());
     }
 
     private static LazyImage image(LazyImageSpec spec) {

@@ -153,6 +153,7 @@ class PhaseTest {
                 Mode.AUTO,
                 "1Mi",
                 Compression.ZSTD,
-                verification);
+                verification,
+                Optional.empty());
     }
 }

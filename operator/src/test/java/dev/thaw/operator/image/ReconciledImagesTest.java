@@ -171,6 +171,52 @@ class ReconciledImagesTest {
     }
 
     @Test
+    void sharesChunksWithWhatItHasPublishedBeforeAndStaysWithThat() {
+        pushSource("1.0", "first");
+        create(
+                "app",
+                spec("1.0").chunkDictRef(new LazyImageSpec.LazyImageName("app")).build());
+        var first = awaitJob(_ -> true);
+        assertThat(arguments(first)).doesNotContain("--chunk-dict");
+        succeed(first, LAZY, true);
+        var published = awaitStatus("app", status -> holds(status, ConditionType.READY));
+
+        var digest = pushSource("1.0", "second");
+        var second = awaitJob(job -> arguments(job).contains(registry.host() + "/team/app@" + digest));
+        assertThat(arguments(second)).containsSubsequence("--chunk-dict", published.lazyImage());
+        var newer = "sha256:" + "7".repeat(64);
+        succeed(second, newer, true);
+        awaitStatus(
+                "app",
+                status -> status.lazyImage() != null && status.lazyImage().endsWith(newer));
+
+        change(
+                "app",
+                spec -> spec.toBuilder().slo(new LazyImageSpec.Slo("1s", null)).build());
+        var after = awaitStatus("app", status -> Long.valueOf(2).equals(status.observedGeneration()));
+        assertThat(after.lazyImage()).endsWith(newer);
+        assertThat(after.conversion().job()).isEqualTo(second.getMetadata().getName());
+    }
+
+    @Test
+    void sharesChunksWithAnotherImage() {
+        pushSource("1.0", "first");
+        create("base", spec("1.0").build());
+        succeed(awaitJob(_ -> true), LAZY, true);
+        var base = awaitStatus("base", status -> holds(status, ConditionType.READY));
+        var digest = pushSource("2.0", "second");
+
+        create(
+                "app",
+                spec("2.0")
+                        .chunkDictRef(new LazyImageSpec.LazyImageName("base"))
+                        .build());
+
+        var job = awaitJob(other -> arguments(other).contains(registry.host() + "/team/app@" + digest));
+        assertThat(arguments(job)).containsSubsequence("--chunk-dict", base.lazyImage());
+    }
+
+    @Test
     void keepsToThePinnedDigest() {
         var first = pushSource("1.0", "first");
         create(

@@ -39,6 +39,7 @@ final class LazyImages {
     }
 
     static PlatformImage platform(char artifact) {
-        return new PlatformImage("linux/amd64", digest('e'), digest('f'), digest(artifact), 1, 0, 1, 1, 1, 1, 1, 1, 1);
+        return new PlatformImage(
+                "linux/amd64", digest('e'), digest('f'), digest(artifact), 1, 0, 1, 1, 1, 1, 1, 0, 1, 1);
     }
 }
