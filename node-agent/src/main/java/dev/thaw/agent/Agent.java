@@ -11,13 +11,17 @@ import dev.thaw.agent.http.StatusServer;
 import dev.thaw.agent.image.ImageEntry;
 import dev.thaw.agent.image.ImageStore;
 import dev.thaw.agent.image.ImageTable;
+import dev.thaw.agent.image.LearnedTraces;
 import dev.thaw.agent.image.RegistryAccess;
 import dev.thaw.agent.mount.MountDriver;
 import dev.thaw.agent.node.ColdStartSpool;
 import dev.thaw.agent.node.NodeReporter;
 import dev.thaw.agent.node.NodeServiceConnection;
 import dev.thaw.agent.node.NodeState;
+import dev.thaw.agent.node.OperatorTraces;
+import dev.thaw.agent.node.TraceReporter;
 import dev.thaw.agent.node.WatchedImages;
+import dev.thaw.agent.node.WatchedWarmups;
 import dev.thaw.agent.registry.NamedImages;
 import dev.thaw.agent.registry.NodeCredentialSources;
 import dev.thaw.agent.registry.RegistryClients;
@@ -105,6 +109,7 @@ final class Agent implements AutoCloseable {
                 settings.root(),
                 artifact -> reach.join().table().find(artifact),
                 entry -> reach.join().access().client(entry),
+                artifact -> reach.join().traces().of(artifact),
                 cacheSettings(settings),
                 fetchSettings(settings),
                 driver,
@@ -116,7 +121,8 @@ final class Agent implements AutoCloseable {
         var credentials = new NodeCredentialSources(settings.credentials(), Clock.systemUTC());
         reach.complete(new Reach(
                 table(settings, nodeService, credentials),
-                lowest(new RegistryClients(settings, entry -> credentials.with(() -> own(nodeService, entry))))));
+                lowest(new RegistryClients(settings, entry -> credentials.with(() -> own(nodeService, entry)))),
+                nodeService.<LearnedTraces>map(OperatorTraces::new).orElse(LearnedTraces.NONE)));
         bindJvm(metrics);
         part(new StatusServer(
                 new InetSocketAddress(settings.http().address(), settings.http().port()), metrics, () -> unreadiness));
@@ -129,19 +135,28 @@ final class Agent implements AutoCloseable {
                 ? Optional.<ColdStartSpool>empty()
                 : Optional.of(part(
                         new ColdStartSpool(nodeService.get(), settings.root().resolve("cold-starts"))));
+        var traces = nodeService.map(
+                connection -> part(new TraceReporter(connection, images::recording, TraceReporter.TIMES)));
         var clock = part(new ColdStartClock(
-                containerd, () -> late.get()::lazyRoot, images, sink(images, spool, lateClock::get), metrics));
+                containerd, () -> late.get()::lazyRoot, images, sink(images, spool, traces, lateClock::get), metrics));
         var snapshots = part(new Snapshots(
                 SnapshotSettings.in(settings.root().resolve("snapshots")), records, images, clock, Clock.systemUTC()));
         late.set(snapshots);
         lateClock.set(clock);
+        var warmups = settings.root().resolve("warmups.pb");
+        if (nodeService.isPresent()) {
+            images.hold(WatchedWarmups.saved(warmups));
+        }
         snapshots.restore();
         part(SnapshotServer.start(settings.socket(), snapshots, metrics));
         clock.start();
         if (nodeService.isPresent()) {
-            part(new NodeReporter(
+            var reporter = part(new NodeReporter(
                     nodeService.get(),
                     new NodeState(VERSION, images, driver, containerd, credentials::problems)::report));
+            images.onWarmth(reporter::changed);
+            part(new WatchedWarmups(
+                    nodeService.get(), warmups, wanted -> images.hold(wanted).forEach(snapshots::needNoLonger)));
         }
         unreadiness = List.of();
         log.info("serves containerd on {}", settings.socket());
@@ -159,7 +174,7 @@ final class Agent implements AutoCloseable {
     }
 
     /** The way to images that are not on disk, which is made while those that are can be read already. */
-    private record Reach(ImageTable table, RegistryAccess access) {}
+    private record Reach(ImageTable table, RegistryAccess access, LearnedTraces traces) {}
 
     private void bindJvm(MeterRegistry registry) {
         new JvmMemoryMetrics().bindTo(registry);
@@ -198,12 +213,17 @@ final class Agent implements AutoCloseable {
     }
 
     /** Reports a start at once, and again as what it fetches until it is ready becomes known. */
-    private ColdStartSink sink(ImageStore images, Optional<ColdStartSpool> spool, Supplier<ColdStartClock> clock) {
+    private ColdStartSink sink(
+            ImageStore images,
+            Optional<ColdStartSpool> spool,
+            Optional<TraceReporter> traces,
+            Supplier<ColdStartClock> clock) {
         var later = Executors.newSingleThreadScheduledExecutor(
                 Thread.ofPlatform().daemon().name("cold-starts-again").factory());
         parts.push(later::shutdownNow);
         return start -> {
             images.started(start.artifact());
+            traces.ifPresent(reporter -> reporter.started(start));
             spool.ifPresent(reports -> {
                 reports.report(start);
                 for (var delay : REPORTED_AGAIN) {

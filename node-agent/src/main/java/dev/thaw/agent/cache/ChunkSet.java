@@ -3,19 +3,19 @@ package dev.thaw.agent.cache;
 import java.util.concurrent.atomic.AtomicLongArray;
 
 /** A set of chunk numbers that any thread may read and change. */
-final class ChunkSet {
+public final class ChunkSet {
     private final AtomicLongArray words;
 
-    ChunkSet(int count) {
+    public ChunkSet(int count) {
         words = new AtomicLongArray((count + 63) >>> 6);
     }
 
-    boolean contains(int chunk) {
+    public boolean contains(int chunk) {
         return (words.get(chunk >>> 6) & bit(chunk)) != 0;
     }
 
     /** Adds a chunk. @return whether it was not there */
-    boolean add(int chunk) {
+    public boolean add(int chunk) {
         return (words.getAndUpdate(chunk >>> 6, word -> word | bit(chunk)) & bit(chunk)) == 0;
     }
 

@@ -81,7 +81,7 @@ public final class BackgroundFill implements AutoCloseable {
                     LOG.info("image {} is not filled further: the cache has no room for it", image);
                     return false;
                 }
-                if (!await(blob.fill(first, last))) {
+                if (!await(blob.expect(first, last, FetchReason.BACKGROUND))) {
                     fetcher.time().sleep(PAUSE_AFTER_FAILURE);
                     continue;
                 }

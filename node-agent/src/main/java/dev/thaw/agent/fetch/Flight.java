@@ -1,7 +1,12 @@
 package dev.thaw.agent.fetch;
 
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /** One chunk on its way, and everybody who waits for it. */
@@ -33,5 +38,17 @@ final class Flight {
 
     void promote() {
         run.promote();
+    }
+
+    /** Waits until all have landed. @return whether they did, and in time */
+    static boolean awaitAll(List<Flight> flights, Duration patience) throws InterruptedException {
+        var all = CompletableFuture.allOf(
+                flights.stream().map(flight -> flight.landed).toArray(CompletableFuture<?>[]::new));
+        try {
+            all.get(patience.toMillis(), TimeUnit.MILLISECONDS);
+            return true;
+        } catch (ExecutionException | TimeoutException e) {
+            return false;
+        }
     }
 }

@@ -4,6 +4,7 @@ import dev.thaw.agent.AgentException.ReadFailed;
 import dev.thaw.agent.cache.CachedBlob;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -15,11 +16,13 @@ import org.slf4j.LoggerFactory;
 public final class LazyBlob implements Device {
     private static final Logger LOG = LoggerFactory.getLogger(LazyBlob.class);
     private static final long COMPLAINT_SECONDS = 60;
+    private static final Duration PEEK_PATIENCE = Duration.ofMinutes(1);
 
     private final ChunkFetcher fetcher;
     private final BlobFetch blob;
     private final TrafficCount traffic;
     private final ReadPattern pattern;
+    private volatile ReadObserver observer = ReadObserver.NONE;
     private volatile boolean closed;
 
     LazyBlob(ChunkFetcher fetcher, BlobFetch blob, TrafficCount traffic, int widestWindow) {
@@ -67,7 +70,10 @@ public final class LazyBlob implements Device {
         }
         traffic.touched(length);
         fetcher.metrics().hit();
-        follow(firstChunk(offset), lastChunk(offset, length));
+        int first = firstChunk(offset);
+        int last = lastChunk(offset, length);
+        observer.read(first, last);
+        follow(first, last);
         return true;
     }
 
@@ -79,6 +85,7 @@ public final class LazyBlob implements Device {
         fetcher.demandSeen();
         int first = firstChunk(offset);
         int last = lastChunk(offset, length);
+        observer.read(first, last);
         var ahead = pattern.observe(first, last);
         int together = blob.chunks().lastTogether(last);
         blob.request(
@@ -192,17 +199,50 @@ public final class LazyBlob implements Device {
         }
     }
 
-    /** Sets out for a range of chunks without waiting for it. */
-    public void prefetch(int firstChunk, int lastChunk) {
-        if (!closed) {
-            int last = blob.chunks().lastTogether(lastChunk);
-            blob.request(blob.chunks().firstTogether(firstChunk), last, last, FetchReason.AHEAD, traffic);
-        }
+    /** From now on the observer hears of every read, by this image alone. */
+    public void observe(ReadObserver newObserver) {
+        observer = newObserver;
     }
 
-    /** What is missing of {@code first … last}, now on its way for the background. */
-    List<Flight> fill(int first, int last) {
-        return closed ? List.of() : blob.request(first, last, last, FetchReason.BACKGROUND, traffic);
+    /** Bytes of a chunk as it is stored in the registry; 0 for one that the image does not know. */
+    public int storedBytes(int chunk) {
+        return blob.chunks().length(chunk) == 0 ? 0 : blob.chunks().storedLength(chunk);
+    }
+
+    /** Whether a chunk is on disk. */
+    public boolean isCached(int chunk) {
+        return blob.cached().isPresent(chunk);
+    }
+
+    /** What is missing of {@code first … last}, now on its way though nobody waits for it. */
+    List<Flight> expect(int first, int last, FetchReason reason) {
+        if (closed) {
+            return List.of();
+        }
+        if (reason == FetchReason.BACKGROUND) {
+            // All the rest is asked for as well, neighbours in turn.
+            return blob.request(first, last, last, reason, traffic);
+        }
+        return blob.request(
+                blob.chunks().firstTogether(first), last, blob.chunks().lastTogether(last), reason, traffic);
+    }
+
+    /**
+     * Reads for the agent's own purposes: what is missing comes in the expectation of reads, and nothing is counted as one.
+     *
+     * @return whether the target is filled; false where a chunk cannot be had or kept
+     */
+    public boolean peek(long offset, int length, MemorySegment target) throws ReadFailed, InterruptedException {
+        requireOpen();
+        try {
+            if (blob.cached().read(offset, length, target)) {
+                return true;
+            }
+            var flights = expect(firstChunk(offset), lastChunk(offset, length), FetchReason.AHEAD);
+            return Flight.awaitAll(flights, PEEK_PATIENCE) && blob.cached().read(offset, length, target);
+        } catch (IOException e) {
+            throw failed(e);
+        }
     }
 
     /** Bytes on disk that a range of chunks would take if all of it were fetched. */

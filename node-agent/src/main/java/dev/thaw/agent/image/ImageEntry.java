@@ -11,7 +11,8 @@ import java.util.Optional;
  * @param artifact digest of the artifact manifest; the key of the table and the value of the layers' label
  * @param repository where its blobs are, without tag or digest
  * @param plainHttp whether the registry speaks plain HTTP
- * @param prefetchPaths absolute paths in the image to fetch as soon as it is mounted
+ * @param prefetchPolicy what of it is fetched before it is read
+ * @param prefetchPaths absolute paths in the image to fetch as soon as it is claimed
  * @param namespace of the LazyImage that publishes it, if one does
  * @param name of the LazyImage that publishes it, if one does
  * @param lazy digest of the lazy manifest, which containerd pulls
@@ -22,6 +23,7 @@ public record ImageEntry(
         Reference repository,
         boolean plainHttp,
         BackgroundFetch backgroundFetch,
+        PrefetchPolicy prefetchPolicy,
         List<String> prefetchPaths,
         Optional<String> namespace,
         Optional<String> name,

@@ -35,6 +35,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -47,12 +48,15 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
     private static final Logger LOG = LoggerFactory.getLogger(ImageStore.class);
     private static final Duration LONGEST_OPENING = Duration.ofMinutes(2);
     private static final Duration UNLOAD_INTERVAL = Duration.ofSeconds(30);
+    /** What a process reads so long after its start is not read for it. */
+    private static final Duration LONGEST_START = Duration.ofMinutes(5);
     /** Every layer of an image asks; one failure answers for all of a pull. */
     private static final Duration FAILURE_HOLDS = Duration.ofSeconds(5);
 
     private final Path images;
     private final ImageTable table;
     private final RegistryAccess access;
+    private final LearnedTraces traces;
     private final MountDriver driver;
     private final DiskChunkStore store;
     private final ChunkFetcher fetcher;
@@ -63,6 +67,9 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
     private final Map<Digest, CompletableFuture<Void>> closing = new ConcurrentHashMap<>();
 
     private final Map<Digest, Failure> failures = new ConcurrentHashMap<>();
+    private final WarmImages warm;
+    private final PrefetchMetrics prefetches;
+    private volatile Runnable warmthListener = () -> {};
     private final Counter claimed;
     private final Counter refused;
 
@@ -70,6 +77,7 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
 
     /**
      * @param root the agent's directory; images are in {@code images} below it
+     * @param traces what is known of starts elsewhere
      * @param driver is closed by whoever made it, after this store
      * @throws StorageFailed when the cache's directory cannot be used
      */
@@ -77,6 +85,7 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
             Path root,
             ImageTable table,
             RegistryAccess access,
+            LearnedTraces traces,
             CacheSettings cache,
             FetchSettings fetch,
             MountDriver driver,
@@ -85,6 +94,7 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
         images = root.resolve("images");
         this.table = table;
         this.access = access;
+        this.traces = traces;
         this.driver = driver;
         try {
             Files.createDirectories(images);
@@ -93,6 +103,8 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
             throw new StorageFailed(cache.directory(), "the cache cannot be used: " + e.getMessage(), false, e);
         }
         fetcher = new ChunkFetcher(fetch, store, registry);
+        prefetches = new PrefetchMetrics(registry);
+        warm = new WarmImages((artifact, level) -> opened(artifact).warm(level, traces), () -> warmthListener.run());
         work.execute(this::unloadNowAndThen);
         claimed = claims(registry, "claimed");
         refused = claims(registry, "refused");
@@ -132,7 +144,7 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
             }
             var image = opened(artifact);
             failures.remove(artifact);
-            image.prefetch();
+            image.claimed(traces);
             claimed.increment();
             return true;
         } catch (AgentException e) {
@@ -160,6 +172,10 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
         try {
             var detached = detached(image);
             if (detached.isPresent()) {
+                if (!image.isMounted()) {
+                    // The first start reads without the agent: nothing can be learned from it.
+                    image.endRecording();
+                }
                 image.mounted(true);
                 return detached.get();
             }
@@ -176,7 +192,6 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
             var root = driver.mount(image.mountable());
             image.mounted(true);
             image.error("");
-            image.prefetch();
             image.fillAfterMount();
             return root;
         } catch (MountFailed e) {
@@ -232,9 +247,28 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
         });
     }
 
-    /** The first container of the image has started: filling that waits for that may begin. */
+    /** A container of the image has started: filling that waits for that may begin, and the first start's recording end. */
     public void started(Digest artifact) {
-        present(artifact).ifPresent(OpenImage::fillAfterStart);
+        present(artifact).ifPresent(image -> {
+            image.fillAfterStart();
+            if (image.isFirstStart()) {
+                work.execute(() -> endRecording(image));
+            }
+        });
+    }
+
+    private static void endRecording(OpenImage image) {
+        try {
+            Thread.sleep(LONGEST_START);
+            image.endRecording();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** What the first start of the image on this node reads, if it was claimed since the agent started. */
+    public Optional<Recording> recording(Digest artifact) {
+        return present(artifact).flatMap(OpenImage::recording);
     }
 
     @Override
@@ -246,7 +280,7 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
             work.execute(() -> {
                 try {
                     var image = opening.get(LONGEST_OPENING.toMillis(), TimeUnit.MILLISECONDS);
-                    discard(image);
+                    discard(image, warm.holds(artifact));
                 } catch (InterruptedException e) {
                     Thread.currentThread().interrupt();
                 } catch (ExecutionException | TimeoutException e) {
@@ -254,12 +288,14 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
                 } finally {
                     closing.remove(artifact, gone);
                     gone.complete(null);
+                    warm.again(artifact);
                 }
             });
         }
     }
 
-    private void discard(OpenImage image) {
+    /** An image that is held stays on disk, and is opened anew. */
+    private void discard(OpenImage image, boolean held) {
         image.stop();
         try {
             driver.unmount(image.name());
@@ -268,8 +304,10 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
         }
         image.mounted(false);
         try {
-            image.close(true);
-            image.delete();
+            image.close(!held);
+            if (!held) {
+                image.delete();
+            }
             LOG.info("image {} was released", image.name());
         } catch (IOException e) {
             LOG.error("image {} was released and cannot be deleted: {}", image.name(), e.getMessage());
@@ -298,14 +336,17 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
             }
         }
         driver.retain(names);
+        var kept = new HashSet<>(inUse);
+        kept.addAll(warm.all());
         try {
-            deleteOthers(inUse);
+            deleteOthers(kept);
             var blobs = new HashSet<String>();
-            for (var artifact : inUse) {
-                present(artifact).ifPresent(image -> blobs.addAll(image.blobIds()));
+            for (var artifact : kept) {
+                openStored(artifact).ifPresent(image -> blobs.addAll(image.blobIds()));
             }
             store.sweep(blobs);
-            work.execute(() -> verify(inUse));
+            work.execute(() -> verify(kept));
+            warm.begin();
         } catch (IOException e) {
             throw new StorageFailed(images, "what earlier images left cannot be deleted: " + e.getMessage(), false, e);
         }
@@ -339,6 +380,16 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
         }
     }
 
+    /** Opens an image only if its registry need not be asked. */
+    private Optional<OpenImage> openStored(Digest artifact) {
+        try {
+            return Files.exists(images.resolve(artifact.hex())) ? Optional.of(opened(artifact)) : present(artifact);
+        } catch (AgentException e) {
+            LOG.warn("image {} is on disk and cannot be opened: {}", artifact, e.getMessage());
+            return Optional.empty();
+        }
+    }
+
     private void deleteOthers(Collection<Digest> inUse) throws IOException {
         var keep = new HashSet<String>();
         inUse.forEach(artifact -> keep.add(artifact.hex()));
@@ -349,6 +400,21 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
                 }
             }
         }
+    }
+
+    /**
+     * Holds these images from now on, whether or not a snapshot refers to them; before {@link #restore}, those that are not to be
+     * deleted there.
+     *
+     * @return those that were held and are no more: whoever knows that no snapshot refers to one {@link #release}s it
+     */
+    public Set<Digest> hold(Map<Digest, WarmLevel> wanted) {
+        return warm.hold(wanted);
+    }
+
+    /** Calls back when more or less of a held image is here; must not block. */
+    public void onWarmth(Runnable listener) {
+        warmthListener = listener;
     }
 
     @Override
@@ -362,19 +428,32 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
                 .count();
     }
 
-    /** All images on this node. */
+    /** All images on this node, and those that it is told to hold. */
     public List<ImageState> states() {
+        var all = new HashSet<>(open.keySet());
+        all.addAll(warm.all());
         var mounts = machine();
-        return open.keySet().stream()
-                .flatMap(artifact -> present(artifact).stream())
-                .map(image -> new ImageState(
-                        image.entry().artifact(),
-                        image.cachedBytes(),
-                        image.totalBytes(),
-                        image.isMounted(),
-                        attached(image, mounts),
-                        image.error()))
+        return all.stream()
+                .flatMap(artifact -> state(artifact, mounts).stream())
                 .toList();
+    }
+
+    private Optional<ImageState> state(Digest artifact, Optional<MountTable> mounts) {
+        var image = present(artifact);
+        var warmth = warm.of(artifact);
+        if (image.isEmpty() && warmth.isEmpty()) {
+            return Optional.empty();
+        }
+        return Optional.of(new ImageState(
+                artifact,
+                image.map(OpenImage::cachedBytes).orElse(0L),
+                image.map(OpenImage::totalBytes).orElse(0L),
+                image.map(OpenImage::isMounted).orElse(false),
+                image.map(open -> attached(open, mounts)).orElse(0),
+                image.map(OpenImage::error).orElse(""),
+                warmth.map(WarmImages.Warmth::wanted),
+                warmth.flatMap(WarmImages.Warmth::reached),
+                warmth.map(WarmImages.Warmth::error).orElse("")));
     }
 
     private static Optional<MountTable> machine() {
@@ -485,11 +564,8 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
                     TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun));
         }
         var entry = stored.get().entry();
-        return OpenImage.open(
-                stored.get(),
-                fetcher,
-                decoder,
-                () -> access.client(table.find(artifact).orElse(entry)));
+        Supplier<ImageEntry> current = () -> table.find(artifact).orElse(entry);
+        return OpenImage.open(stored.get(), fetcher, decoder, current, () -> access.client(current.get()), prefetches);
     }
 
     /** What is on disk and sound; anything else is deleted, and fetched again. */
@@ -506,6 +582,7 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
     /** Ends fetching and keeps all that is on disk. Mounts are the driver's. */
     @Override
     public void close() throws StorageFailed {
+        warm.close();
         work.shutdownNow();
         open.keySet().forEach(artifact -> present(artifact).ifPresent(OpenImage::stop));
         fetcher.close();

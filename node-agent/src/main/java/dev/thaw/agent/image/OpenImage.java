@@ -7,10 +7,13 @@ import dev.thaw.agent.fetch.ChunkFetcher;
 import dev.thaw.agent.fetch.FetchReason;
 import dev.thaw.agent.fetch.HeldBack;
 import dev.thaw.agent.fetch.LazyBlob;
+import dev.thaw.agent.fetch.Replay;
+import dev.thaw.agent.fetch.Span;
 import dev.thaw.agent.fetch.StoredChunks;
 import dev.thaw.agent.fetch.TrafficCount;
 import dev.thaw.agent.image.ImageTraffic.Flow;
 import dev.thaw.agent.image.ImageTraffic.Traffic;
+import dev.thaw.agent.image.LearnedTraces.Learned;
 import dev.thaw.agent.mount.MountableImage;
 import dev.thaw.oci.Digest;
 import dev.thaw.oci.RegistryClient;
@@ -24,8 +27,12 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -35,10 +42,8 @@ import org.slf4j.LoggerFactory;
 /** An image that can be read: its bootstrap mapped, its blobs open. */
 final class OpenImage {
     private static final Logger LOG = LoggerFactory.getLogger(OpenImage.class);
-    /** Nearly every container reads them first, to find its user. */
-    private static final List<String> ALWAYS_FIRST = List.of("/etc/passwd", "/etc/group");
-
-    private static final int LARGEST_PREFETCH_CHUNKS = 4096;
+    private static final long LARGEST_CONFIGURATION = 4 << 20;
+    private static final Duration LONGEST_END = Duration.ofSeconds(10);
     private static final Duration WITHOUT_SIGN_OF_START = Duration.ofSeconds(60);
 
     private final StoredImage stored;
@@ -46,24 +51,45 @@ final class OpenImage {
     private final Bootstrap bootstrap;
     private final List<LazyBlob> blobs;
     private final TrafficCount traffic;
+    private final Supplier<ImageEntry> current;
+    private final Supplier<RegistryClient> client;
+    private final PrefetchMetrics metrics;
     private final ReentrantLock lock = new ReentrantLock();
-    private boolean prefetched;
+    private final List<Thread> helpers = new ArrayList<>();
+    private @Nullable Recording recording;
+    private boolean started;
     private volatile boolean closed;
     private @Nullable BackgroundFill fill;
     private volatile boolean mounted;
     private volatile String error = "";
 
     private OpenImage(
-            StoredImage stored, ChunkFetcher fetcher, Bootstrap bootstrap, List<LazyBlob> blobs, TrafficCount traffic) {
+            StoredImage stored,
+            ChunkFetcher fetcher,
+            Bootstrap bootstrap,
+            List<LazyBlob> blobs,
+            TrafficCount traffic,
+            Supplier<ImageEntry> current,
+            Supplier<RegistryClient> client,
+            PrefetchMetrics metrics) {
         this.stored = stored;
         this.fetcher = fetcher;
         this.bootstrap = bootstrap;
         this.blobs = blobs;
         this.traffic = traffic;
+        this.current = current;
+        this.client = client;
+        this.metrics = metrics;
     }
 
+    /** @param current the image's entry as the table has it now */
     static OpenImage open(
-            StoredImage stored, ChunkFetcher fetcher, ChunkDecoder decoder, Supplier<RegistryClient> client)
+            StoredImage stored,
+            ChunkFetcher fetcher,
+            ChunkDecoder decoder,
+            Supplier<ImageEntry> current,
+            Supplier<RegistryClient> client,
+            PrefetchMetrics metrics)
             throws IOException, CorruptImageException {
         var bootstrap = Bootstrap.map(stored.bootstrap());
         var traffic = new TrafficCount();
@@ -84,7 +110,7 @@ final class OpenImage {
                         blob.isLayer() ? blob.tableId() : blob.id(), blob.uncompressedSize(), chunks, origin, traffic));
             }
             bootstrap.unload();
-            return new OpenImage(stored, fetcher, bootstrap, List.copyOf(blobs), traffic);
+            return new OpenImage(stored, fetcher, bootstrap, List.copyOf(blobs), traffic, current, client, metrics);
         } catch (IOException | CorruptImageException | RuntimeException e) {
             for (var blob : blobs) {
                 fetcher.release(blob, false);
@@ -196,78 +222,150 @@ final class OpenImage {
         error = message;
     }
 
-    /** Sets out for what the container is sure, or said, to read first. Once. */
-    void prefetch() {
+    /** A pull has begun: sets out for what the start will read, and records what it does read. Once. */
+    void claimed(LearnedTraces traces) {
         lock.lock();
         try {
-            if (prefetched || closed) {
+            if (recording != null || closed) {
                 return;
             }
-            prefetched = true;
+            var begun = Recording.begin(blobs, Instant.now());
+            recording = begun;
+            help(() -> prefetch(traces, begun));
         } finally {
             lock.unlock();
         }
-        var paths = new ArrayList<>(ALWAYS_FIRST);
-        paths.addAll(stored.entry().prefetchPaths());
-        int budget = LARGEST_PREFETCH_CHUNKS;
+    }
+
+    /** Does work that reads the bootstrap, on a thread that ends before its blobs go. */
+    private Thread help(Runnable work) {
+        helpers.removeIf(thread -> !thread.isAlive());
+        var thread = Thread.ofVirtual().name("prefetch-" + name()).start(work);
+        helpers.add(thread);
+        return thread;
+    }
+
+    /** Brings what a level asks for. Returns when it is here. @return why it cannot be, else */
+    Optional<String> warm(WarmLevel level, LearnedTraces traces) throws InterruptedException {
+        var task = new FutureTask<>(() -> bring(level, traces));
+        Thread helper;
+        lock.lock();
         try {
-            for (long nid : bootstrap.prefetchNids()) { // what the image's builder was told
-                budget = prefetch(nid, budget);
+            if (closed) {
+                return Optional.of("it is being closed");
             }
-        } catch (CorruptImageException e) {
-            LOG.warn("the prefetch table of image {} is of no use: {}", name(), e.getMessage());
+            helper = help(task);
+        } finally {
+            lock.unlock();
         }
-        for (var path : paths) {
-            try {
-                var nid = bootstrap.resolve(path);
-                if (nid.isPresent()) {
-                    budget = prefetch(nid.getAsLong(), budget);
-                }
-            } catch (CorruptImageException | IllegalArgumentException e) {
-                LOG.warn("{} of image {} is not prefetched: {}", path, name(), e.getMessage());
-            }
+        try {
+            return task.get();
+        } catch (ExecutionException e) {
+            var cause = e.getCause();
+            return Optional.of(String.valueOf((cause == null ? e : cause).getMessage()));
+        } catch (InterruptedException e) {
+            helper.interrupt();
+            throw e;
         }
     }
 
-    /** A file, or all files in and below a directory. @return what is left of the budget */
-    private int prefetch(long nid, int budget) throws CorruptImageException {
-        var inode = bootstrap.inode(nid);
-        int left = budget;
-        if (inode.isDirectory()) {
-            var children = new ArrayList<Long>();
-            bootstrap.list(nid, (name, child, type) -> {
-                boolean self = name.length == 1 && name[0] == '.';
-                boolean parent = name.length == 2 && name[0] == '.' && name[1] == '.';
-                if (!self && !parent) {
-                    children.add(child);
-                }
-                return children.size() < LARGEST_PREFETCH_CHUNKS;
-            });
-            for (var child : children) {
-                if (left > 0) {
-                    left = prefetch(child, left);
-                }
+    private Optional<String> bring(WarmLevel level, LearnedTraces traces) throws IOException, InterruptedException {
+        return switch (level) {
+            case METADATA -> Optional.empty();
+            case ENTRYPOINT -> bring(Learned.NOTHING);
+            case TRACE -> {
+                var learned = traces.of(stored.entry().artifact());
+                yield learned.chunks().isEmpty()
+                        ? Optional.of("the operator does not say what its starts read")
+                        : bring(learned);
             }
-        } else if (inode.isRegular()) {
-            int count = Math.min(bootstrap.chunkCount(nid), left);
-            int index = 0;
-            while (index < count) {
-                var first = bootstrap.fileChunk(nid, index);
-                int last = first.chunkIndex();
-                index++;
-                while (index < count) {
-                    var next = bootstrap.fileChunk(nid, index);
-                    if (next.blobIndex() != first.blobIndex() || next.chunkIndex() != last + 1) {
-                        break;
-                    }
-                    last++;
-                    index++;
+            case FULL -> {
+                var all = blobs.stream()
+                        .map(blob -> new Span(blob, 0, blob.chunkCount() - 1))
+                        .toList();
+                var problem = problem(new Replay(fetcher, FetchReason.BACKGROUND, (blob, chunk) -> {}).run(all));
+                if (problem.isEmpty()) {
+                    verify();
                 }
-                blobs.get(first.blobIndex()).prefetch(first.chunkIndex(), last);
+                yield problem;
             }
-            left -= count;
+        };
+    }
+
+    private Optional<String> bring(Learned learned) throws InterruptedException {
+        var now = current.get();
+        return problem(new StartPrefetch(name(), bootstrap, blobs, fetcher, (blob, chunk) -> {})
+                .run(PrefetchPolicy.PATHS, now.prefetchPaths(), learned, this::configuration));
+    }
+
+    private static Optional<String> problem(Replay.Outcome outcome) {
+        return switch (outcome) {
+            case COMPLETE -> Optional.empty();
+            case NO_ROOM -> Optional.of("the chunk cache has no room for it");
+            case FAILED -> Optional.of("its registry does not give all of it");
+        };
+    }
+
+    private void prefetch(LearnedTraces traces, Recording recording) {
+        try {
+            var now = current.get();
+            var learned = now.prefetchPolicy() == PrefetchPolicy.LEARN ? traces.of(now.artifact()) : Learned.NOTHING;
+            if (learned.learning()) {
+                recording.want();
+            }
+            new StartPrefetch(name(), bootstrap, blobs, fetcher, recording::prefetched)
+                    .run(now.prefetchPolicy(), now.prefetchPaths(), learned, this::configuration);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (RuntimeException e) {
+            LOG.error("image {} is not prefetched; what is read is still fetched", name(), e);
         }
-        return left;
+    }
+
+    private byte[] configuration() throws IOException {
+        var descriptor = stored.manifest().config();
+        if (descriptor.sizeBytes() > LARGEST_CONFIGURATION) {
+            throw new IOException(
+                    "a configuration of %d bytes is more than is believable".formatted(descriptor.sizeBytes()));
+        }
+        try (var content = client.get().blob(stored.entry().repository(), descriptor)) {
+            return content.readAllBytes();
+        }
+    }
+
+    /** What the first start reads, if it is being recorded or was. */
+    Optional<Recording> recording() {
+        lock.lock();
+        try {
+            return Optional.ofNullable(recording);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Whether nobody has asked this before: the first start of a container since the claim. */
+    boolean isFirstStart() {
+        lock.lock();
+        try {
+            boolean first = recording != null && !started;
+            started |= first;
+            return first;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** What is read from now on has nothing to do with the first start any more. */
+    void endRecording() {
+        lock.lock();
+        try {
+            if (recording != null && !recording.hasEnded()) {
+                recording.end();
+                metrics.ended(recording.prefetched());
+            }
+        } finally {
+            lock.unlock();
+        }
     }
 
     /** The image is mounted: what its policy says about the rest of it begins to hold. */
@@ -319,6 +417,8 @@ final class OpenImage {
         try {
             closed = true;
             stopFilling();
+            helpers.forEach(Thread::interrupt);
+            endRecording();
         } finally {
             lock.unlock();
         }
@@ -327,6 +427,7 @@ final class OpenImage {
     /** @param discard whether its blobs leave the disk, unless another image has them */
     void close(boolean discard) throws IOException {
         stop();
+        awaitHelpers();
         for (var blob : blobs) {
             fetcher.release(blob, discard);
         }
@@ -335,6 +436,26 @@ final class OpenImage {
     /** Lets go of memory that comes back by itself when it is needed. */
     void unload() {
         bootstrap.unload();
+    }
+
+    /** They read the blobs, which are about to go. */
+    private void awaitHelpers() {
+        List<Thread> running;
+        lock.lock();
+        try {
+            running = List.copyOf(helpers);
+        } finally {
+            lock.unlock();
+        }
+        try {
+            for (var helper : running) {
+                if (!helper.join(LONGEST_END)) {
+                    LOG.warn("image {} is closed while it is still being prefetched", name());
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     void delete() throws IOException {

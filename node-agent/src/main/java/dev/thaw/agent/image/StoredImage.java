@@ -3,6 +3,8 @@ package dev.thaw.agent.image;
 import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.thaw.oci.Digest;
+import dev.thaw.oci.Document;
+import dev.thaw.oci.ImageManifest;
 import dev.thaw.oci.Reference;
 import dev.thaw.rafs.BlobInfo;
 import java.io.IOException;
@@ -18,6 +20,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.security.DigestInputStream;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -46,6 +49,7 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
             String repository,
             boolean plainHttp,
             BackgroundFetch backgroundFetch,
+            @Nullable PrefetchPolicy prefetchPolicy,
             List<String> prefetchPaths,
             @Nullable String namespace,
             @Nullable String name,
@@ -65,6 +69,14 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
             }
         }
         return Optional.empty();
+    }
+
+    ImageManifest manifest() throws IOException {
+        if (Document.parse(Files.readAllBytes(directory.resolve(MANIFEST_FILE)), null)
+                instanceof ImageManifest manifest) {
+            return manifest;
+        }
+        throw new IOException(directory.resolve(MANIFEST_FILE) + " is no image manifest");
     }
 
     Path bootstrap() {
@@ -139,6 +151,7 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
                     Reference.parseRepository(form.repository),
                     form.plainHttp,
                     form.backgroundFetch,
+                    Objects.requireNonNullElse(form.prefetchPolicy, PrefetchPolicy.PATHS),
                     form.prefetchPaths,
                     Optional.ofNullable(form.namespace),
                     Optional.ofNullable(form.name),
@@ -167,6 +180,7 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
                 entry.repository().name(),
                 entry.plainHttp(),
                 entry.backgroundFetch(),
+                entry.prefetchPolicy(),
                 entry.prefetchPaths(),
                 entry.namespace().orElse(null),
                 entry.name().orElse(null),

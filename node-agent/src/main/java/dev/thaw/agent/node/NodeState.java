@@ -2,12 +2,14 @@ package dev.thaw.agent.node;
 
 import dev.thaw.agent.clock.Containerd;
 import dev.thaw.agent.image.ImageStore;
+import dev.thaw.agent.image.WarmLevel;
 import dev.thaw.agent.mount.MountDriver;
 import dev.thaw.node.v1.NodeImage;
 import dev.thaw.node.v1.ReportNodeRequest;
 import io.grpc.StatusRuntimeException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Supplier;
 
 /** What {@link NodeReporter} tells of this node, looked up anew each time. */
@@ -61,8 +63,21 @@ public final class NodeState {
                     .setTotalBytes(image.totalBytes())
                     .setInUse(image.inUse())
                     .setError(image.error())
-                    .setAttached(image.attached()));
+                    .setAttached(image.attached())
+                    .setWarmWanted(level(image.warmWanted()))
+                    .setWarm(level(image.warm()))
+                    .setWarmError(image.warmError()));
         }
         return report.build();
+    }
+
+    private static dev.thaw.node.v1.WarmLevel level(Optional<WarmLevel> level) {
+        return switch (level.orElse(null)) {
+            case null -> dev.thaw.node.v1.WarmLevel.WARM_LEVEL_UNSPECIFIED;
+            case METADATA -> dev.thaw.node.v1.WarmLevel.WARM_LEVEL_METADATA;
+            case ENTRYPOINT -> dev.thaw.node.v1.WarmLevel.WARM_LEVEL_ENTRYPOINT;
+            case TRACE -> dev.thaw.node.v1.WarmLevel.WARM_LEVEL_TRACE;
+            case FULL -> dev.thaw.node.v1.WarmLevel.WARM_LEVEL_FULL;
+        };
     }
 }

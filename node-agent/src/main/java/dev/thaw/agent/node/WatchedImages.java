@@ -3,6 +3,7 @@ package dev.thaw.agent.node;
 import dev.thaw.agent.image.BackgroundFetch;
 import dev.thaw.agent.image.ImageEntry;
 import dev.thaw.agent.image.ImageTable;
+import dev.thaw.agent.image.PrefetchPolicy;
 import dev.thaw.node.v1.Image;
 import dev.thaw.node.v1.ImageEvent;
 import dev.thaw.node.v1.WatchImagesRequest;
@@ -35,28 +36,21 @@ public final class WatchedImages implements ImageTable, AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(WatchedImages.class);
     private static final Duration PATIENCE = Duration.ofSeconds(5);
     private static final Duration NEWS_DELAY = Duration.ofSeconds(2);
-    private static final Duration[] BACK_OFF = {
-        Duration.ofMillis(200),
-        Duration.ofMillis(500),
-        Duration.ofSeconds(1),
-        Duration.ofSeconds(3),
-        Duration.ofSeconds(10)
-    };
 
     private final NodeServiceConnection connection;
     private final Path file;
     private final Map<Digest, Image> images = new ConcurrentHashMap<>();
     private final CountDownLatch synced = new CountDownLatch(1);
-    private final Thread watcher;
+    private final Redial redial;
     private volatile boolean inStep;
-    private volatile boolean closed;
 
     /** @param file where the table is kept */
     public WatchedImages(NodeServiceConnection connection, Path file) throws IOException {
         this.connection = connection;
         this.file = file;
         load();
-        watcher = Thread.ofVirtual().name("watch-images").start(this::watch);
+        redial = Redial.start(
+                "watch-images", "the operator's images cannot be watched, the last known are used", this::follow);
     }
 
     @Override
@@ -88,43 +82,24 @@ public final class WatchedImages implements ImageTable, AutoCloseable {
         return inStep;
     }
 
-    private void watch() {
-        int failures = 0;
-        while (!closed) {
-            try {
-                if (follow()) {
-                    failures = 0;
-                }
-            } catch (StatusException | IOException e) {
-                log.warn("the operator's images cannot be watched, the last known are used: {}", e.getMessage());
-            } catch (InterruptedException e) {
-                return;
-            }
-            inStep = false;
-            try {
-                Thread.sleep(BACK_OFF[Math.min(failures, BACK_OFF.length - 1)]);
-            } catch (InterruptedException e) {
-                return;
-            }
-            failures++;
-        }
-    }
-
     /** Follows one stream until it ends; true if it got in step. */
     private boolean follow() throws StatusException, IOException, InterruptedException {
         Set<Digest> told = new HashSet<>();
+        boolean gotInStep = false;
         var stream = connection.service().watchImages(WatchImagesRequest.getDefaultInstance());
         try {
             while (stream.hasNext()) {
                 var event = stream.read();
                 if (event != null) {
                     apply(event, told);
+                    gotInStep = inStep;
                 }
             }
         } finally {
+            inStep = false;
             stream.cancel("ended", null);
         }
-        return inStep;
+        return gotInStep;
     }
 
     private void apply(ImageEvent event, Set<Digest> told) throws IOException {
@@ -187,6 +162,11 @@ public final class WatchedImages implements ImageTable, AutoCloseable {
                     case BACKGROUND_FETCH_AFTER_READY, BACKGROUND_FETCH_UNSPECIFIED, UNRECOGNIZED ->
                         BackgroundFetch.AFTER_READY;
                 },
+                switch (image.getPrefetchPolicy()) {
+                    case PREFETCH_POLICY_LEARN -> PrefetchPolicy.LEARN;
+                    case PREFETCH_POLICY_OFF -> PrefetchPolicy.OFF;
+                    case PREFETCH_POLICY_PATHS, PREFETCH_POLICY_UNSPECIFIED, UNRECOGNIZED -> PrefetchPolicy.PATHS;
+                },
                 image.getPrefetchPathsList(),
                 Optional.of(image.getNamespace()),
                 Optional.of(image.getName()),
@@ -200,7 +180,6 @@ public final class WatchedImages implements ImageTable, AutoCloseable {
 
     @Override
     public void close() {
-        closed = true;
-        watcher.interrupt();
+        redial.close();
     }
 }

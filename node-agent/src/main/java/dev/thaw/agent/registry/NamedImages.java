@@ -3,6 +3,7 @@ package dev.thaw.agent.registry;
 import dev.thaw.agent.image.BackgroundFetch;
 import dev.thaw.agent.image.ImageEntry;
 import dev.thaw.agent.image.ImageTable;
+import dev.thaw.agent.image.PrefetchPolicy;
 import dev.thaw.oci.CredentialSource;
 import dev.thaw.oci.Digest;
 import dev.thaw.oci.ImageIndex;
@@ -87,6 +88,7 @@ public final class NamedImages implements ImageTable, AutoCloseable {
                                     Reference.parseRepository(reference.registry() + "/" + reference.repository()),
                                     settings.plainHttpHosts().contains(reference.registry()),
                                     BackgroundFetch.AFTER_READY,
+                                    PrefetchPolicy.PATHS,
                                     List.of(),
                                     Optional.empty(),
                                     Optional.empty(),

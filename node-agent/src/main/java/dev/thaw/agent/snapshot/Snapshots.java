@@ -284,6 +284,11 @@ public final class Snapshots implements AutoCloseable {
         return records.references(image) > 0;
     }
 
+    /** Nothing but snapshots needs the image any longer: it is released unless one refers to it. */
+    public void needNoLonger(Digest image) {
+        aside("release", () -> release(image));
+    }
+
     /** Lets the work that is done aside come to an end. */
     @Override
     public void close() {

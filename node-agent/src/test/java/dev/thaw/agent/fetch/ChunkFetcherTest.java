@@ -191,7 +191,7 @@ final class ChunkFetcherTest {
     void demandGoesBeforeWhatNobodyWaitsFor() throws Exception {
         var lazy = open(OnFailure.ERROR, 2, CHUNK, 1L << 30);
         blob.gate = new Semaphore(0);
-        lazy.prefetch(0, 9);
+        lazy.expect(0, 9, FetchReason.AHEAD);
         await().until(() -> blob.requests.size() == 1);
 
         var reader = reading(() -> readChunk(lazy, 40));
@@ -206,7 +206,7 @@ final class ChunkFetcherTest {
     void aReadPromotesAPrefetchThatStillWaits() throws Exception {
         var lazy = open(OnFailure.ERROR, 2, CHUNK, 1L << 30);
         blob.gate = new Semaphore(0);
-        lazy.prefetch(0, 9);
+        lazy.expect(0, 9, FetchReason.AHEAD);
         await().until(() -> blob.requests.size() == 1);
 
         var reader = reading(() -> readChunk(lazy, 7));
@@ -376,7 +376,7 @@ final class ChunkFetcherTest {
     void aPrefetchGivesUpAndAReadThatJoinedItDoesNot() throws Exception {
         var lazy = open(OnFailure.BLOCK);
         blob.failures.set(3);
-        lazy.prefetch(5, 5);
+        lazy.expect(5, 5, FetchReason.AHEAD);
         await().until(() -> blob.requests.size() == 3);
 
         assertThat(readChunk(lazy, 5)).isEqualTo(blob.device(5L * CHUNK, 100));

@@ -35,6 +35,7 @@ final class AgentLikeProcess {
                 repository,
                 true,
                 BackgroundFetch.NEVER,
+                PrefetchPolicy.PATHS,
                 List.of(),
                 Optional.empty(),
                 Optional.empty(),
@@ -48,6 +49,7 @@ final class AgentLikeProcess {
                 root,
                 wanted -> Optional.of(entry),
                 image -> client,
+                LearnedTraces.NONE,
                 new CacheSettings(root.resolve("cache"), Long.parseLong(arguments[4]), 0.9, 0.5),
                 new FetchSettings(
                         4,

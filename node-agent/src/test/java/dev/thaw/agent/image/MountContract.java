@@ -79,16 +79,24 @@ abstract class MountContract {
     }
 
     private ImageStore store(OnFailure onFailure, Duration readTimeout) throws Exception {
+        return store("", onFailure, readTimeout, LearnedTraces.NONE);
+    }
+
+    /** @param node is appended to the names of the agent's directory and of the cache's */
+    private ImageStore store(String node, OnFailure onFailure, Duration readTimeout, LearnedTraces traces)
+            throws Exception {
         var meters = new SimpleMeterRegistry();
-        driver = MountDriver.choose(choice(), temp.resolve("agent"), temp.resolve("holder.sock"), meters);
+        driver = MountDriver.choose(
+                choice(), temp.resolve("agent" + node), temp.resolve("holder" + node + ".sock"), meters);
         open.add(driver);
         var client = new RegistryClient(registry.settings(), CredentialSource.anonymous());
         open.add(client);
         var store = new ImageStore(
-                temp.resolve("agent"),
+                temp.resolve("agent" + node),
                 artifact -> Optional.ofNullable(table.get(artifact)),
                 image -> client,
-                new CacheSettings(temp.resolve("cache"), 1L << 30, 0.9, 0.8),
+                traces,
+                new CacheSettings(temp.resolve("cache" + node), 1L << 30, 0.9, 0.8),
                 new FetchSettings(
                         4, 512 << 10, readTimeout, onFailure, 1, OptionalLong.empty(), Duration.ofMillis(100)),
                 driver,
@@ -260,6 +268,40 @@ abstract class MountContract {
                 .until(() -> store.of(image.artifact()).cachedBytes() >= 300_000);
         assertThat(store.of(image.artifact()).ahead().requests()).isPositive();
         assertThat(store.of(image.artifact()).demand().requests()).isZero();
+    }
+
+    /** Counted at the registry: what a process reads on the second node is there before it does. */
+    @Test
+    void theNextNodeReplaysWhatTheFirstOneRead() throws Exception {
+        var image = publish(BackgroundFetch.NEVER);
+        var first = store("-1", OnFailure.ERROR, Duration.ofSeconds(30), LearnedTraces.NONE);
+        assertThat(first.claim(image.artifact())).isTrue();
+        startOn(first.mount(image.artifact()), image);
+        var demanded = first.of(image.artifact()).demand();
+        assertThat(demanded.bytes()).isPositive();
+        var reads = first.recording(image.artifact()).orElseThrow().reads();
+        var learned = new LearnedTraces.Learned(
+                reads.stream().map(Recording.FirstRead::place).toList(), false);
+        long learnedBytes =
+                reads.stream().mapToLong(Recording.FirstRead::storedBytes).sum();
+
+        var second = store("-2", OnFailure.ERROR, Duration.ofSeconds(30), artifact -> learned);
+        assertThat(second.claim(image.artifact())).isTrue();
+        await().atMost(60, TimeUnit.SECONDS)
+                .until(() -> second.of(image.artifact()).ahead().bytes() >= learnedBytes);
+        startOn(second.mount(image.artifact()), image);
+
+        var stillDemanded = second.of(image.artifact()).demand();
+        assertThat(stillDemanded.bytes())
+                .as("bytes demanded on the second node, after %d on the first", demanded.bytes())
+                .isLessThanOrEqualTo(demanded.bytes() / 20);
+    }
+
+    private static void startOn(Path root, SampleImage image) throws IOException {
+        for (var path : List.of("etc/passwd", "usr/bin/tool", "data/small-3", "data/big", "data/small-31")) {
+            assertThat(Files.readAllBytes(root.resolve(path)))
+                    .isEqualTo(image.tree().get(path).content());
+        }
     }
 
     @Test

@@ -109,6 +109,25 @@ final class SampleImage {
             long seed,
             boolean inPlace)
             throws Exception {
+        return publish(registry, work, background, prefetch, seed, "{}", upper -> {});
+    }
+
+    /** What a test adds to the upper layer. */
+    @FunctionalInterface
+    interface Addition {
+        void to(Layer upper) throws IOException;
+    }
+
+    /** @param configuration of the image, as JSON */
+    static SampleImage publish(
+            FakeRegistry registry,
+            Path work,
+            BackgroundFetch background,
+            List<String> prefetch,
+            long seed,
+            String configuration,
+            Addition addition)
+            throws Exception {
         Files.createDirectories(work);
         var tree = new TreeMap<String, Expected>();
         var lower = new Layer(registry, work.resolve("lower-" + seed), tree, inPlace);
@@ -145,6 +164,7 @@ final class SampleImage {
             upper.file("data/small-" + i, 0644, i, i, random(seed + 1000 + i, i * 411), List.of());
         }
         upper.whiteout("gone");
+        addition.to(upper);
         var second = upper.finish();
 
         var merged = work.resolve("merged-" + seed);
@@ -161,7 +181,9 @@ final class SampleImage {
                         REPOSITORY, "application/vnd.oci.image.layer.v1.tar+gzip", tarGz(Files.readAllBytes(merged)))
                 .withAnnotation("containerd.io/snapshot/nydus-bootstrap", "true");
         var config = registry.addBlob(
-                REPOSITORY, "application/vnd.nydus.image.config.v1+json", "{}".getBytes(StandardCharsets.US_ASCII));
+                REPOSITORY,
+                "application/vnd.nydus.image.config.v1+json",
+                configuration.getBytes(StandardCharsets.US_ASCII));
         var manifest = manifest(config, List.of(first.descriptor, second.descriptor, bootstrapLayer));
         var artifact = registry.addManifest(REPOSITORY, null, MediaTypes.OCI_MANIFEST, manifest);
         var sample = new SampleImage(new ImageEntry(
@@ -169,6 +191,7 @@ final class SampleImage {
                 registry.repository(REPOSITORY),
                 true,
                 background,
+                PrefetchPolicy.LEARN,
                 prefetch,
                 Optional.empty(),
                 Optional.empty(),
@@ -260,7 +283,7 @@ final class SampleImage {
     private record Added(LayerEntry entry, byte[] content) {}
 
     /** Writes one layer, and what is expected of it. */
-    private static final class Layer {
+    static final class Layer {
         private final FakeRegistry registry;
         private final Path bootstrap;
         private final Map<String, Expected> tree;

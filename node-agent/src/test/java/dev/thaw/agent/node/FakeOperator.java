@@ -4,6 +4,8 @@ import dev.thaw.agent.config.AgentSettings.NodeServiceAddress;
 import dev.thaw.node.v1.ColdStart;
 import dev.thaw.node.v1.GetCredentialsRequest;
 import dev.thaw.node.v1.GetCredentialsResponse;
+import dev.thaw.node.v1.GetTraceRequest;
+import dev.thaw.node.v1.GetTraceResponse;
 import dev.thaw.node.v1.Image;
 import dev.thaw.node.v1.ImageEvent;
 import dev.thaw.node.v1.NodeServiceGrpc;
@@ -11,8 +13,12 @@ import dev.thaw.node.v1.ReportColdStartsRequest;
 import dev.thaw.node.v1.ReportColdStartsResponse;
 import dev.thaw.node.v1.ReportNodeRequest;
 import dev.thaw.node.v1.ReportNodeResponse;
+import dev.thaw.node.v1.ReportTraceRequest;
+import dev.thaw.node.v1.ReportTraceResponse;
 import dev.thaw.node.v1.Synced;
+import dev.thaw.node.v1.Warmups;
 import dev.thaw.node.v1.WatchImagesRequest;
+import dev.thaw.node.v1.WatchWarmupsRequest;
 import io.grpc.Metadata;
 import io.grpc.Server;
 import io.grpc.ServerCall;
@@ -38,24 +44,28 @@ import java.util.concurrent.atomic.AtomicInteger;
 import okhttp3.tls.HeldCertificate;
 
 /** An operator as agents see it: NodeService over TLS on loopback, with a certificate for another name than its address. */
-final class FakeOperator extends NodeServiceGrpc.NodeServiceImplBase implements AutoCloseable {
+public final class FakeOperator extends NodeServiceGrpc.NodeServiceImplBase implements AutoCloseable {
     static final String NAME = "thaw-node.thaw-system.svc";
 
     final List<Image> images = new CopyOnWriteArrayList<>();
     final ConcurrentLinkedQueue<ColdStart> coldStarts = new ConcurrentLinkedQueue<>();
     final ConcurrentLinkedQueue<ReportNodeRequest> nodeReports = new ConcurrentLinkedQueue<>();
     final ConcurrentLinkedQueue<String> tokens = new ConcurrentLinkedQueue<>();
+    public final ConcurrentLinkedQueue<ReportTraceRequest> traces = new ConcurrentLinkedQueue<>();
     final AtomicInteger credentialCalls = new AtomicInteger();
     volatile Optional<GetCredentialsResponse> credentials = Optional.empty();
+    public volatile GetTraceResponse learned = GetTraceResponse.getDefaultInstance();
+    volatile Optional<Warmups> warmups = Optional.empty();
 
     private final List<StreamObserver<ImageEvent>> watchers = new CopyOnWriteArrayList<>();
+    private final List<StreamObserver<Warmups>> holders = new CopyOnWriteArrayList<>();
     private final HeldCertificate certificate =
             new HeldCertificate.Builder().addSubjectAlternativeName(NAME).build();
     private final Path dir;
     private final int port;
     private Server server;
 
-    FakeOperator(Path dir) throws IOException {
+    public FakeOperator(Path dir) throws IOException {
         this.dir = dir;
         Files.writeString(dir.resolve("ca.crt"), certificate.certificatePem());
         Files.writeString(dir.resolve("token"), "first-token\n");
@@ -78,13 +88,14 @@ final class FakeOperator extends NodeServiceGrpc.NodeServiceImplBase implements 
         return new ByteArrayInputStream(text.getBytes(StandardCharsets.US_ASCII));
     }
 
-    NodeServiceAddress address() {
+    public NodeServiceAddress address() {
         return new NodeServiceAddress(
                 "127.0.0.1:" + port, Optional.of(NAME), dir.resolve("ca.crt"), dir.resolve("token"));
     }
 
     void goAway() {
         watchers.clear();
+        holders.clear();
         server.shutdownNow();
         try {
             server.awaitTermination();
@@ -99,6 +110,30 @@ final class FakeOperator extends NodeServiceGrpc.NodeServiceImplBase implements 
 
     void tell(ImageEvent event) {
         watchers.forEach(watcher -> watcher.onNext(event));
+    }
+
+    void want(Warmups wanted) {
+        warmups = Optional.of(wanted);
+        holders.forEach(holder -> holder.onNext(wanted));
+    }
+
+    @Override
+    public void watchWarmups(WatchWarmupsRequest request, StreamObserver<Warmups> reply) {
+        holders.add(reply);
+        warmups.ifPresent(reply::onNext);
+    }
+
+    @Override
+    public void getTrace(GetTraceRequest request, StreamObserver<GetTraceResponse> reply) {
+        reply.onNext(learned);
+        reply.onCompleted();
+    }
+
+    @Override
+    public void reportTrace(ReportTraceRequest request, StreamObserver<ReportTraceResponse> reply) {
+        traces.add(request);
+        reply.onNext(ReportTraceResponse.getDefaultInstance());
+        reply.onCompleted();
     }
 
     @Override

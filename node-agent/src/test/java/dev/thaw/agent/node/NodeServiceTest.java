@@ -7,11 +7,19 @@ import com.google.protobuf.Timestamp;
 import dev.thaw.agent.clock.ColdStart;
 import dev.thaw.agent.image.ImageEntry;
 import dev.thaw.agent.image.ImageTraffic.Traffic;
+import dev.thaw.agent.image.LearnedTraces.Learned;
+import dev.thaw.agent.image.LearnedTraces.Place;
+import dev.thaw.agent.image.PrefetchPolicy;
+import dev.thaw.agent.image.WarmLevel;
 import dev.thaw.node.v1.BackgroundFetch;
+import dev.thaw.node.v1.Chunks;
 import dev.thaw.node.v1.GetCredentialsResponse;
+import dev.thaw.node.v1.GetTraceResponse;
 import dev.thaw.node.v1.Image;
 import dev.thaw.node.v1.ImageEvent;
 import dev.thaw.node.v1.ReportNodeRequest;
+import dev.thaw.node.v1.Warmup;
+import dev.thaw.node.v1.Warmups;
 import dev.thaw.oci.Credential;
 import dev.thaw.oci.Digest;
 import dev.thaw.oci.Reference;
@@ -22,7 +30,9 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -168,6 +178,53 @@ class NodeServiceTest {
     }
 
     @Test
+    void asksTheOperatorHowAnImageIsRead() {
+        operator.learned = GetTraceResponse.newBuilder()
+                .setChunks(Chunks.newBuilder().addAllBlob(List.of(0, 1)).addAllChunk(List.of(7, 3)))
+                .setLearning(true)
+                .build();
+        assertThat(new OperatorTraces(connection).of(ONE))
+                .isEqualTo(new Learned(List.of(new Place(0, 7), new Place(1, 3)), true));
+    }
+
+    @Test
+    void knowsNothingOfReadsWhileTheOperatorIsAway() {
+        operator.goAway();
+        assertThat(new OperatorTraces(connection).of(ONE)).isEqualTo(Learned.NOTHING);
+    }
+
+    @Test
+    void holdsWhatTheOperatorWantsAndRemembersIt() {
+        var file = dir.resolve("warmups.pb");
+        var held = new AtomicReference<Map<Digest, WarmLevel>>();
+        assertThat(WatchedWarmups.saved(file)).isEmpty();
+        operator.want(warmups(ONE, dev.thaw.node.v1.WarmLevel.WARM_LEVEL_FULL));
+        try (var _ = new WatchedWarmups(connection, file, held::set)) {
+            await().until(() -> Map.of(ONE, WarmLevel.FULL).equals(held.get()));
+
+            operator.want(warmups(TWO, dev.thaw.node.v1.WarmLevel.WARM_LEVEL_TRACE));
+            await().until(() -> Map.of(TWO, WarmLevel.TRACE).equals(held.get()));
+        }
+        operator.goAway();
+        assertThat(WatchedWarmups.saved(file)).isEqualTo(Map.of(TWO, WarmLevel.TRACE));
+    }
+
+    @Test
+    void passesOverASetOfHeldImagesThatIsDamaged() throws IOException {
+        var file = dir.resolve("warmups.pb");
+        Files.write(file, new byte[] {40, 1, 2, 3});
+        assertThat(WatchedWarmups.saved(file)).isEmpty();
+    }
+
+    private static Warmups warmups(Digest artifact, dev.thaw.node.v1.WarmLevel level) {
+        return Warmups.newBuilder()
+                .addWarmups(Warmup.newBuilder()
+                        .setArtifactDigest(artifact.toString())
+                        .setLevel(level))
+                .build();
+    }
+
+    @Test
     void reportsTheNodeAtStartAndOnChange() {
         try (var reporter = new NodeReporter(
                 connection,
@@ -197,6 +254,7 @@ class NodeServiceTest {
                 Reference.parseRepository("registry.example:5000/team/app"),
                 true,
                 dev.thaw.agent.image.BackgroundFetch.NEVER,
+                PrefetchPolicy.LEARN,
                 List.of(),
                 Optional.of("team"),
                 Optional.of("app"),
