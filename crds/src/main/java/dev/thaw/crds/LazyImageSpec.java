@@ -185,8 +185,8 @@ public record LazyImageSpec(
     public record Prefetch(
             @Default("Learn")
             @JsonPropertyDescription(
-                    "Learn: what the first starts read, in their order, and the paths below until then. Paths: only"
-                            + " the paths below. Off: nothing.")
+                    "Learn: what the first starts read, in their order, and the paths below. Paths: the paths below and"
+                            + " the entrypoint with its libraries. Off: nothing.")
             PrefetchPolicy policy,
 
             @Size(max = 256) @JsonPropertyDescription("Absolute paths of files and folders in the image, most urgent first.")
@@ -207,7 +207,9 @@ public record LazyImageSpec(
             Map<String, String> nodeSelector,
 
             @Default("Trace")
-            @JsonPropertyDescription("Metadata: the file tree. Trace: also what earlier starts read. Full: everything.")
+            @JsonPropertyDescription(
+                    "Metadata: the file tree. Trace: also what earlier starts read or, while none is known, the"
+                            + " entrypoint with its libraries. Full: everything.")
             WarmupLevel level,
 
             @Default("10") @Min(1) @Max(1000) @JsonPropertyDescription("Nodes that fetch at the same time.")

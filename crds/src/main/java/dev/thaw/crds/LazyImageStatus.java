@@ -38,6 +38,8 @@ public record LazyImageStatus(
 
         @JsonPropertyDescription("Cold starts measured on the nodes.") @Nullable ColdStart coldStart,
 
+        @JsonPropertyDescription("What was learned of the image's starts.") @Nullable Prefetch prefetch,
+
         @JsonPropertyDescription("How many nodes hold the image.") @Nullable NodeTotals nodeTotals,
 
         @Size(max = 32) @JsonPropertyDescription("At most 32 nodes: the failing ones first, then the newest.")
@@ -51,7 +53,8 @@ public record LazyImageStatus(
 
     /** Nothing is known yet. */
     public static final LazyImageStatus EMPTY = new LazyImageStatus(
-            null, List.of(), null, null, null, null, null, null, List.of(), List.of(), null, null, null, List.of());
+            null, List.of(), null, null, null, null, null, null, List.of(), List.of(), null, null, null, null,
+            List.of());
 
     public LazyImageStatus {
         conditions = conditions == null ? List.of() : List.copyOf(conditions);
@@ -256,6 +259,26 @@ public record LazyImageStatus(
 
             @JsonPropertyDescription("Time of the newest sample.") @Nullable String lastTime) {}
 
+    /** What was learned of an image's starts. */
+    @ResourcePart
+    public record Prefetch(
+            @JsonPropertyDescription("Starts that it was learned from.")
+            int starts,
+
+            @JsonPropertyDescription("Chunks that starts read, which the next one is given before it asks.")
+            long chunks,
+
+            @JsonPropertyDescription("Bytes of those chunks, as they are stored.")
+            long bytes,
+
+            @JsonPropertyDescription("Share of what was fetched ahead for those starts that they read.") @Nullable String used) {
+        /** Works the share out; {@code prefetchedBytes} 0 means that nothing was fetched ahead. */
+        public static Prefetch of(int starts, long chunks, long bytes, long usedBytes, long prefetchedBytes) {
+            return new Prefetch(
+                    starts, chunks, bytes, prefetchedBytes == 0 ? null : Shares.percent(usedBytes, prefetchedBytes));
+        }
+    }
+
     /** How many nodes hold an image. */
     @ResourcePart
     public record NodeTotals(
@@ -329,6 +352,7 @@ public record LazyImageStatus(
         private List<Earlier> earlier = List.of();
         private @Nullable Progress progress;
         private @Nullable ColdStart coldStart;
+        private @Nullable Prefetch prefetch;
         private @Nullable NodeTotals nodeTotals;
         private List<NodeReport> nodes = List.of();
 
@@ -394,6 +418,11 @@ public record LazyImageStatus(
             return this;
         }
 
+        public Builder prefetch(@Nullable Prefetch prefetch) {
+            this.prefetch = prefetch;
+            return this;
+        }
+
         public Builder nodeTotals(@Nullable NodeTotals nodeTotals) {
             this.nodeTotals = nodeTotals;
             return this;
@@ -418,6 +447,7 @@ public record LazyImageStatus(
                     earlier,
                     progress,
                     coldStart,
+                    prefetch,
                     nodeTotals,
                     nodes);
         }
@@ -438,6 +468,7 @@ public record LazyImageStatus(
                 .earlier(earlier)
                 .progress(progress)
                 .coldStart(coldStart)
+                .prefetch(prefetch)
                 .nodeTotals(nodeTotals)
                 .nodes(nodes);
     }

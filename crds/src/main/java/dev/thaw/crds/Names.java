@@ -86,6 +86,12 @@ public final class Names {
     /** The conversion Job's value of {@link #COMPONENT_LABEL}. */
     public static final String CONVERTER_COMPONENT = "converter";
 
+    /** The value of {@link #COMPONENT_LABEL} of what was learned of an image's starts. */
+    public static final String TRACE_COMPONENT = "trace";
+
+    /** Annotation of what was learned of an image's starts: digest of the artifact manifest. */
+    public static final String ARTIFACT_ANNOTATION = "thaw.dev/artifact";
+
     /** Annotation and snapshot label of a lazy image's layers: digest of the artifact manifest. */
     public static final String LAYER_IMAGE = "containerd.io/snapshot/thaw.dev.image";
 

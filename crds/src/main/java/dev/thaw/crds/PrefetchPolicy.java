@@ -4,10 +4,10 @@ import com.fasterxml.jackson.annotation.JsonValue;
 
 /** What is fetched ahead of the reads. */
 public enum PrefetchPolicy {
-    /** What the first starts read, in their order. */
+    /** What the first starts read, in their order, and the listed paths. */
     LEARN("Learn"),
 
-    /** The listed paths. */
+    /** The listed paths, and the entrypoint with its libraries. */
     PATHS("Paths"),
 
     /** Nothing. */

@@ -51,9 +51,9 @@ public enum Reason {
     // warm-up
     WARMING("Warming", "Nodes are fetching the image."),
     WARMED("Warmed", "Every chosen node holds what was asked for."),
+    WARMUP_FAILING("WarmupFailing", "Some nodes cannot fetch what was asked for; they go on trying."),
     NO_ELIGIBLE_NODE("NoEligibleNode", "No node that the selector names has an agent."),
     NOT_REQUESTED("NotRequested", "Nothing was asked for."),
-    NOT_SUPPORTED("NotSupported", "This version cannot do it."),
 
     // objectives
     WITHIN_OBJECTIVE("WithinObjective", "Cold starts stay within the objective."),

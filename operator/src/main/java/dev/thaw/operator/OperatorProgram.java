@@ -93,13 +93,7 @@ public final class OperatorProgram implements AutoCloseable {
         });
         operator.register(
                 new LazyImageReconciler(
-                        client,
-                        settings.converter(),
-                        settings.registries(),
-                        nodes.reports(),
-                        nodes.coldStarts(),
-                        registry,
-                        clock),
+                        client, settings.converter(), settings.registries(), nodes.knowledge(), registry, clock),
                 this::watched);
         operator.register(
                 new SnapshotterConfigReconciler(settings.rollout(), nodes.reports(), apply, clock),

@@ -81,7 +81,13 @@ public record Settings(
 
     NodeServerSettings nodeServer() {
         return new NodeServerSettings(
-                nodeServicePort, nodeServiceAudience, namespace, agentServiceAccount, watchNamespaces, registries);
+                nodeServicePort,
+                nodeServiceAudience,
+                namespace,
+                nodeServiceHost.split("\\.", 2)[0],
+                agentServiceAccount,
+                watchNamespaces,
+                registries);
     }
 
     ConverterSettings converter() {

@@ -17,10 +17,8 @@ import dev.thaw.operator.conversion.ConverterSettings;
 import dev.thaw.operator.conversion.Failure;
 import dev.thaw.operator.conversion.JobShape;
 import dev.thaw.operator.image.Observation.Tried;
-import dev.thaw.operator.node.ColdStarts;
 import dev.thaw.operator.node.ImageName;
-import dev.thaw.operator.node.ImageNodes;
-import dev.thaw.operator.node.NodeReports;
+import dev.thaw.operator.node.Nodes;
 import dev.thaw.operator.registry.HttpImageRegistry;
 import dev.thaw.operator.registry.ImageRegistry;
 import dev.thaw.operator.registry.Keys;
@@ -88,23 +86,20 @@ public final class LazyImageReconciler implements Reconciler<LazyImage>, Cleaner
     private final Sources sources;
     private final ConversionJobs jobs;
     private final Removal removal;
-    private final NodeReports reports;
-    private final ColdStarts coldStarts;
+    private final Nodes nodes;
     private final Announcer announcer;
     private final ImageMetrics metrics;
     private final Clock clock;
 
     /**
      * @param registries those that differ from ordinary ones
-     * @param reports what the nodes say
-     * @param coldStarts what was measured on them
+     * @param nodes what is known of them
      */
     public LazyImageReconciler(
             KubernetesClient client,
             ConverterSettings settings,
             List<RegistryEntry> registries,
-            NodeReports reports,
-            ColdStarts coldStarts,
+            Nodes nodes,
             MeterRegistry meters,
             Clock clock) {
         this(
@@ -112,8 +107,7 @@ public final class LazyImageReconciler implements Reconciler<LazyImage>, Cleaner
                 settings.withRegistries(
                         RegistryEntry.plainHttpHosts(registries), RegistryEntry.certificates(registries)),
                 new HttpImageRegistry(RegistryEntry.settings(registries)),
-                reports,
-                coldStarts,
+                nodes,
                 meters,
                 clock);
     }
@@ -122,13 +116,11 @@ public final class LazyImageReconciler implements Reconciler<LazyImage>, Cleaner
             KubernetesClient client,
             ConverterSettings settings,
             ImageRegistry registry,
-            NodeReports reports,
-            ColdStarts coldStarts,
+            Nodes nodes,
             MeterRegistry meters,
             Clock clock) {
         this.settings = settings;
-        this.reports = reports;
-        this.coldStarts = coldStarts;
+        this.nodes = nodes;
         this.clock = clock;
         secrets = new RegistrySecrets(client);
         sources = new Sources(registry, clock);
@@ -161,7 +153,7 @@ public final class LazyImageReconciler implements Reconciler<LazyImage>, Cleaner
                         .withWatchAllNamespaces()
                         .build(),
                 context);
-        var news = new NodeNews(context.getPrimaryCache(), reports, coldStarts, clock, NODE_NEWS_PAUSE);
+        var news = new NodeNews(context.getPrimaryCache(), nodes, clock, NODE_NEWS_PAUSE);
         return List.of(jobSource, podSource, nodeSource, news);
     }
 
@@ -171,8 +163,7 @@ public final class LazyImageReconciler implements Reconciler<LazyImage>, Cleaner
         var phase = act(Phase.after(seen), image);
         tidy(image, phase, context);
         var before = image.getStatus() == null ? LazyImageStatus.EMPTY : image.getStatus();
-        var nodes = ImageNodes.of(image, reports, coldStarts, clock.instant());
-        var status = NextStatus.of(image, phase, nodes, clock.instant());
+        var status = NextStatus.of(image, phase, nodes.of(image, clock.instant()), clock.instant());
         metrics.seen(ImageName.of(image), status);
         if (status.equals(before)) {
             return schedule(UpdateControl.noUpdate(), phase);

@@ -84,6 +84,7 @@ final class NextStatus {
                 .artifact(null)
                 .platforms(List.of())
                 .coldStart(null)
+                .prefetch(null)
                 .earlier(earlier(status))
                 .build();
     }
@@ -243,17 +244,12 @@ final class NextStatus {
         next.nodeTotals(nodes.totals());
         var figures = nodes.coldStart();
         next.coldStart(figures);
+        next.prefetch(nodes.prefetch());
         var slo = image.getSpec().slo();
         if (slo != null) {
             conditions.add(objective(slo, figures));
         }
-        if (image.getSpec().warmup() != null) {
-            say(
-                    ConditionType.WARM,
-                    FALSE,
-                    Reason.NOT_SUPPORTED,
-                    "This version does not fetch images before the first pod asks for them: spec.warmup is ignored.");
-        }
+        WarmCondition.of(image, nodes.warmth(), before).ifPresent(conditions::add);
     }
 
     private static Condition objective(LazyImageSpec.Slo slo, @Nullable ColdStart figures) {

@@ -2,9 +2,7 @@ package dev.thaw.operator.image;
 
 import dev.thaw.crds.LazyImage;
 import dev.thaw.crds.LazyImageStatus;
-import dev.thaw.operator.node.ColdStarts;
-import dev.thaw.operator.node.ImageNodes;
-import dev.thaw.operator.node.NodeReports;
+import dev.thaw.operator.node.Nodes;
 import io.javaoperatorsdk.operator.api.reconciler.IndexedResourceCache;
 import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import io.javaoperatorsdk.operator.processing.event.source.inbound.SimpleInboundEventSource;
@@ -27,23 +25,16 @@ final class NodeNews extends SimpleInboundEventSource<LazyImage> {
     private static final Logger LOG = LoggerFactory.getLogger(NodeNews.class);
 
     private final IndexedResourceCache<LazyImage> images;
-    private final NodeReports reports;
-    private final ColdStarts coldStarts;
+    private final Nodes nodes;
     private final Clock clock;
     private final Duration pause;
     private final AtomicBoolean something = new AtomicBoolean();
     private @Nullable ScheduledExecutorService timer;
 
-    NodeNews(
-            IndexedResourceCache<LazyImage> images,
-            NodeReports reports,
-            ColdStarts coldStarts,
-            Clock clock,
-            Duration pause) {
+    NodeNews(IndexedResourceCache<LazyImage> images, Nodes nodes, Clock clock, Duration pause) {
         super("node-news");
         this.images = images;
-        this.reports = reports;
-        this.coldStarts = coldStarts;
+        this.nodes = nodes;
         this.clock = clock;
         this.pause = pause;
     }
@@ -51,8 +42,7 @@ final class NodeNews extends SimpleInboundEventSource<LazyImage> {
     @Override
     public void start() {
         super.start();
-        reports.onChange(() -> something.set(true));
-        coldStarts.onChange(_ -> something.set(true));
+        nodes.onChange(() -> something.set(true));
         timer = Executors.newSingleThreadScheduledExecutor(
                 Thread.ofVirtual().name("node-news").factory());
         var _ = timer.scheduleWithFixedDelay(this::look, pause.toMillis(), pause.toMillis(), TimeUnit.MILLISECONDS);
@@ -79,9 +69,11 @@ final class NodeNews extends SimpleInboundEventSource<LazyImage> {
 
     private boolean differs(LazyImage image) {
         var status = image.getStatus() == null ? LazyImageStatus.EMPTY : image.getStatus();
-        var nodes = ImageNodes.of(image, reports, coldStarts, clock.instant());
-        return !Objects.equals(nodes.totals(), status.nodeTotals())
-                || !nodes.rows().equals(status.nodes())
-                || !Objects.equals(nodes.coldStart(), status.coldStart());
+        var now = nodes.of(image, clock.instant());
+        return !Objects.equals(now.totals(), status.nodeTotals())
+                || !now.rows().equals(status.nodes())
+                || !Objects.equals(now.coldStart(), status.coldStart())
+                || !Objects.equals(now.prefetch(), status.prefetch())
+                || !WarmCondition.isSaid(image, now.warmth(), status);
     }
 }

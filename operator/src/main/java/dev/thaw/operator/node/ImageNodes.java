@@ -5,6 +5,7 @@ import dev.thaw.crds.LazyImage;
 import dev.thaw.crds.LazyImageStatus;
 import dev.thaw.crds.LazyImageStatus.ColdStart;
 import dev.thaw.crds.LazyImageStatus.NodeTotals;
+import dev.thaw.crds.LazyImageStatus.Prefetch;
 import dev.thaw.crds.NodePhase;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -23,23 +24,33 @@ import org.jspecify.annotations.Nullable;
  * @param totals over all nodes; null while no node holds the image
  * @param rows at most {@link LazyImageStatus#MAX_NODES}: the failing ones first, then the newest
  * @param coldStart figures of the measured cold starts; null without any
+ * @param prefetch what was learned of starts; null where nothing was
+ * @param warmth how far its warm-up is; null where none is wanted
  */
 public record ImageNodes(
         @Nullable NodeTotals totals,
         List<LazyImageStatus.NodeReport> rows,
-        @Nullable ColdStart coldStart) {
+        @Nullable ColdStart coldStart,
+        @Nullable Prefetch prefetch,
+        @Nullable Warmth warmth) {
     public ImageNodes {
         rows = List.copyOf(rows);
     }
 
     /** No node knows of it. */
-    public static final ImageNodes NONE = new ImageNodes(null, List.of(), null);
+    public static final ImageNodes NONE = new ImageNodes(null, List.of(), null, null, null);
 
-    /** Puts together what nodes report and what was measured. */
-    public static ImageNodes of(LazyImage image, NodeReports reports, ColdStarts starts, Instant now) {
+    static ImageNodes of(LazyImage image, Nodes nodes, Instant now) {
         var lastStarts = new HashMap<String, Sample>();
-        starts.lastOnNodes(image).forEach(sample -> lastStarts.put(sample.node(), sample));
-        return of(image, reports.all(), lastStarts, starts.figures(image), now);
+        nodes.coldStarts().lastOnNodes(image).forEach(sample -> lastStarts.put(sample.node(), sample));
+        return of(
+                image,
+                nodes.reports().all(),
+                lastStarts,
+                nodes.coldStarts().figures(image),
+                nodes.traces().figures(image),
+                nodes.warmups().of(image),
+                now);
     }
 
     static ImageNodes of(
@@ -47,6 +58,8 @@ public record ImageNodes(
             Collection<NodeReport> reports,
             Map<String, Sample> lastStarts,
             @Nullable ColdStart coldStart,
+            @Nullable Prefetch prefetch,
+            @Nullable Warmth warmth,
             Instant now) {
         var status = image.getStatus();
         var artifacts = status == null
@@ -64,11 +77,11 @@ public record ImageNodes(
             }
         }
         if (rows.isEmpty()) {
-            return new ImageNodes(null, List.of(), coldStart);
+            return new ImageNodes(null, List.of(), coldStart, prefetch, warmth);
         }
         rows.sort(ORDER);
         var shown = rows.stream().limit(LazyImageStatus.MAX_NODES).toList();
-        return new ImageNodes(totals(rows), shown, coldStart);
+        return new ImageNodes(totals(rows, warmth), shown, coldStart, prefetch, warmth);
     }
 
     /** The failing ones first, then by the time of the last cold start, newest first, then by name. */
@@ -81,18 +94,25 @@ public record ImageNodes(
         return SampleWindow.instant(row.lastColdStart()).orElse(Instant.EPOCH);
     }
 
-    private static NodeTotals totals(List<LazyImageStatus.NodeReport> rows) {
+    private static NodeTotals totals(List<LazyImageStatus.NodeReport> rows, @Nullable Warmth warmth) {
         Map<NodePhase, Long> phases =
                 rows.stream().collect(Collectors.groupingBy(LazyImageStatus.NodeReport::phase, Collectors.counting()));
         int complete = phases.getOrDefault(NodePhase.COMPLETE, 0L).intValue();
-        int ready = complete + phases.getOrDefault(NodePhase.READY, 0L).intValue();
+        int ready = (int) rows.stream().filter(ImageNodes::isReady).count();
         int cached = (int) rows.stream()
-                .filter(row -> row.phase() == NodePhase.READY || row.phase() == NodePhase.COMPLETE)
+                .filter(ImageNodes::isReady)
                 .mapToInt(LazyImageStatus.NodeReport::cachedPercent)
                 .average()
                 .orElse(-1);
         int failed = phases.getOrDefault(NodePhase.FAILED, 0L).intValue();
-        return NodeTotals.of(rows.size(), ready, 0, complete, failed, cached);
+        return NodeTotals.of(rows.size(), ready, warmth == null ? 0 : warmth.warm(), complete, failed, cached);
+    }
+
+    private static boolean isReady(LazyImageStatus.NodeReport row) {
+        return switch (row.phase()) {
+            case READY, WARM, COMPLETE -> true;
+            case PENDING, FETCHING, FAILED -> false;
+        };
     }
 
     private static LazyImageStatus.NodeReport row(String node, NodeReport.Image held, @Nullable Sample last) {
@@ -116,7 +136,10 @@ public record ImageNodes(
         if (held.totalBytes() <= 0) {
             return NodePhase.FETCHING;
         }
-        return held.cachedBytes() >= held.totalBytes() ? NodePhase.COMPLETE : NodePhase.READY;
+        if (held.cachedBytes() >= held.totalBytes()) {
+            return NodePhase.COMPLETE;
+        }
+        return held.warm().compareTo(WarmLevel.TRACE) >= 0 ? NodePhase.WARM : NodePhase.READY;
     }
 
     /** Whole percent; a hundred only when nothing is missing. */

@@ -3,10 +3,10 @@ package dev.thaw.operator.node;
 import dev.thaw.crds.LazyImage;
 import dev.thaw.crds.LazyImageStatus;
 import dev.thaw.crds.LazyImageStatus.PlatformImage;
-import dev.thaw.crds.PrefetchPolicy;
 import dev.thaw.node.v1.BackgroundFetch;
 import dev.thaw.node.v1.Image;
 import dev.thaw.node.v1.ImageEvent;
+import dev.thaw.node.v1.PrefetchPolicy;
 import dev.thaw.node.v1.Synced;
 import dev.thaw.oci.Reference;
 import java.util.ArrayList;
@@ -150,7 +150,8 @@ final class ImageTable {
                 .build();
     }
 
-    private Map<String, Image> published(LazyImage image) {
+    /** What a LazyImage publishes and has published, by artifact. */
+    Map<String, Image> published(LazyImage image) {
         var status = image.getStatus();
         if (status == null) {
             return Map.of();
@@ -215,7 +216,12 @@ final class ImageTable {
                             case AFTER_READY -> BackgroundFetch.BACKGROUND_FETCH_AFTER_READY;
                             case NEVER -> BackgroundFetch.BACKGROUND_FETCH_NEVER;
                         });
-        if (spec.prefetch().policy() != PrefetchPolicy.OFF) {
+        switch (spec.prefetch().policy()) {
+            case LEARN -> described.setPrefetchPolicy(PrefetchPolicy.PREFETCH_POLICY_LEARN);
+            case PATHS -> described.setPrefetchPolicy(PrefetchPolicy.PREFETCH_POLICY_PATHS);
+            case OFF -> described.setPrefetchPolicy(PrefetchPolicy.PREFETCH_POLICY_OFF);
+        }
+        if (described.getPrefetchPolicy() != PrefetchPolicy.PREFETCH_POLICY_OFF) {
             described.addAllPrefetchPaths(spec.prefetch().paths());
         }
         return described.build();

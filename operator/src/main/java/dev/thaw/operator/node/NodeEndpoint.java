@@ -2,8 +2,11 @@ package dev.thaw.operator.node;
 
 import com.google.protobuf.Timestamp;
 import dev.thaw.crds.LazyImage;
+import dev.thaw.crds.PrefetchPolicy;
 import dev.thaw.node.v1.GetCredentialsRequest;
 import dev.thaw.node.v1.GetCredentialsResponse;
+import dev.thaw.node.v1.GetTraceRequest;
+import dev.thaw.node.v1.GetTraceResponse;
 import dev.thaw.node.v1.Image;
 import dev.thaw.node.v1.ImageEvent;
 import dev.thaw.node.v1.NodeServiceGrpc;
@@ -11,7 +14,10 @@ import dev.thaw.node.v1.ReportColdStartsRequest;
 import dev.thaw.node.v1.ReportColdStartsResponse;
 import dev.thaw.node.v1.ReportNodeRequest;
 import dev.thaw.node.v1.ReportNodeResponse;
+import dev.thaw.node.v1.ReportTraceRequest;
+import dev.thaw.node.v1.ReportTraceResponse;
 import dev.thaw.node.v1.WatchImagesRequest;
+import dev.thaw.node.v1.WatchWarmupsRequest;
 import dev.thaw.oci.Credential;
 import dev.thaw.oci.Reference;
 import dev.thaw.operator.registry.RegistrySecrets;
@@ -22,6 +28,7 @@ import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
@@ -46,20 +53,30 @@ final class NodeEndpoint extends NodeServiceGrpc.NodeServiceImplBase {
     private final RegistrySecrets secrets;
     private final NodeReportTable reports;
     private final ColdStarts coldStarts;
+    private final Traces traces;
+    private final Warmups warmups;
+    private final Runnable planning;
     private final Clock clock;
 
+    /** @param planning has {@link Warmups#plan} done soon */
     NodeEndpoint(
             ImageTable images,
             PodsOfNode pods,
             RegistrySecrets secrets,
             NodeReportTable reports,
             ColdStarts coldStarts,
+            Traces traces,
+            Warmups warmups,
+            Runnable planning,
             Clock clock) {
         this.images = images;
         this.pods = pods;
         this.secrets = secrets;
         this.reports = reports;
         this.coldStarts = coldStarts;
+        this.traces = traces;
+        this.warmups = warmups;
+        this.planning = planning;
         this.clock = clock;
     }
 
@@ -105,21 +122,91 @@ final class NodeEndpoint extends NodeServiceGrpc.NodeServiceImplBase {
         });
     }
 
+    @Override
+    public void getTrace(GetTraceRequest request, StreamObserver<GetTraceResponse> reply) {
+        answer(reply, () -> {
+            var artifact = request.getArtifactDigest();
+            return isLearned(artifact)
+                    ? GetTraceResponse.newBuilder()
+                            .setChunks(traces.merged(artifact).chunks())
+                            .setLearning(traces.isLearning(artifact))
+                            .build()
+                    : GetTraceResponse.getDefaultInstance();
+        });
+    }
+
+    @Override
+    public void reportTrace(ReportTraceRequest request, StreamObserver<ReportTraceResponse> reply) {
+        answer(reply, () -> {
+            if (isLearned(request.getArtifactDigest())) {
+                if (!ReportedTrace.isSound(request)) {
+                    throw Status.INVALID_ARGUMENT
+                            .withDescription(
+                                    "the trace names a chunk twice, or its lists differ in length or are too long")
+                            .asException();
+                }
+                traces.add(request.getArtifactDigest(), request, ready(request));
+            }
+            return ReportTraceResponse.getDefaultInstance();
+        });
+    }
+
+    @Override
+    public void watchWarmups(WatchWarmupsRequest request, StreamObserver<dev.thaw.node.v1.Warmups> observer) {
+        var reply = (ServerCallStreamObserver<dev.thaw.node.v1.Warmups>) observer;
+        Caller caller;
+        try {
+            caller = Caller.current();
+        } catch (StatusException e) {
+            reply.onError(e);
+            return;
+        }
+        var subscription = new WarmupSubscription(caller.node(), reply);
+        reply.setOnCancelHandler(() -> warmups.remove(subscription));
+        reply.setOnReadyHandler(subscription::send);
+        warmups.add(subscription);
+        if (reply.isCancelled()) { // it may have been before the handler was set
+            warmups.remove(subscription);
+        }
+        planning.run();
+    }
+
+    private Optional<Instant> ready(ReportTraceRequest request) {
+        return pods.named(request.getPodNamespace(), request.getPodName())
+                .filter(pod -> pod.uid().equals(request.getPodUid()))
+                .flatMap(WatchedPod::ready);
+    }
+
+    /** Whether a LazyImage wants to learn how the artifact is read. */
+    private boolean isLearned(String artifact) throws StatusException {
+        var publishers = images.publishers(artifact);
+        if (publishers.isEmpty()) {
+            throw unpublished(artifact);
+        }
+        return publishers.keySet().stream()
+                .anyMatch(image -> image.getSpec().prefetch().policy() == PrefetchPolicy.LEARN);
+    }
+
+    private static StatusException unpublished(String artifact) {
+        return Status.NOT_FOUND
+                .withDescription("no LazyImage publishes " + artifact)
+                .asException();
+    }
+
     private GetCredentialsResponse credentials(Caller caller, String artifact) throws StatusException {
         var publishers = images.publishers(artifact);
         if (publishers.isEmpty()) {
-            throw Status.NOT_FOUND
-                    .withDescription("no LazyImage publishes " + artifact)
-                    .asException();
+            throw unpublished(artifact);
         }
         for (var publisher : publishers.entrySet()) {
-            if (isUsed(caller.node(), publisher.getKey())) {
+            boolean told = warmups.wants(ImageName.of(publisher.getKey()), artifact, caller.node());
+            if (told || isUsed(caller.node(), publisher.getKey())) {
                 return credentials(publisher.getKey(), publisher.getValue());
             }
         }
         throw Status.PERMISSION_DENIED
                 .withDescription("no pod on node " + caller.node() + " uses " + artifact
-                        + " in the namespace of a LazyImage that publishes it")
+                        + " in the namespace of a LazyImage that publishes it, and the node is not told to hold it")
                 .asException();
     }
 
@@ -196,7 +283,10 @@ final class NodeEndpoint extends NodeServiceGrpc.NodeServiceImplBase {
                         image.getTotalBytes(),
                         image.getInUse(),
                         cut(image.getError()),
-                        image.getAttached()))
+                        image.getAttached(),
+                        level(image.getWarmWanted()),
+                        level(image.getWarm()),
+                        cut(image.getWarmError())))
                 .toList();
         return new NodeReport(
                 caller.node(),
@@ -214,6 +304,16 @@ final class NodeEndpoint extends NodeServiceGrpc.NodeServiceImplBase {
                         .limit(SENTENCES)
                         .map(NodeEndpoint::cut)
                         .toList());
+    }
+
+    private static WarmLevel level(dev.thaw.node.v1.WarmLevel level) {
+        return switch (level) {
+            case WARM_LEVEL_UNSPECIFIED, UNRECOGNIZED -> WarmLevel.NONE;
+            case WARM_LEVEL_METADATA -> WarmLevel.METADATA;
+            case WARM_LEVEL_ENTRYPOINT -> WarmLevel.ENTRYPOINT;
+            case WARM_LEVEL_TRACE -> WarmLevel.TRACE;
+            case WARM_LEVEL_FULL -> WarmLevel.FULL;
+        };
     }
 
     private static String cut(String text) {

@@ -81,7 +81,18 @@ public record NodeReport(
      * @param inUse a snapshot on the node refers to it
      * @param error the last error of a read, fetch or mount; empty when there was none
      * @param attached containers that read it through the agent
+     * @param warmWanted what the node was told to hold of it
+     * @param warm what of that it holds
+     * @param warmError why it does not hold what is wanted; empty while it fetches
      */
     public record Image(
-            String artifact, long cachedBytes, long totalBytes, boolean inUse, String error, int attached) {}
+            String artifact,
+            long cachedBytes,
+            long totalBytes,
+            boolean inUse,
+            String error,
+            int attached,
+            WarmLevel warmWanted,
+            WarmLevel warm,
+            String warmError) {}
 }

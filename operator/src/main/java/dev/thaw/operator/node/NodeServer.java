@@ -3,9 +3,12 @@ package dev.thaw.operator.node;
 import dev.thaw.crds.LazyImage;
 import dev.thaw.operator.registry.RegistryEntry;
 import dev.thaw.operator.registry.RegistrySecrets;
+import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
 import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
+import io.fabric8.kubernetes.client.informers.cache.ReducedStateItemStore;
 import io.grpc.Server;
 import io.grpc.ServerCredentials;
 import io.grpc.TlsServerCredentials;
@@ -13,11 +16,15 @@ import io.grpc.netty.NettyServerBuilder;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.io.IOException;
 import java.time.Clock;
+import java.util.Collection;
+import java.util.HashSet;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import javax.net.ssl.X509ExtendedKeyManager;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -39,12 +46,19 @@ public final class NodeServer implements AutoCloseable {
     private static final long PING_SECONDS = 30;
     private static final long LOOK_SECONDS = 15;
 
+    /** News come in bunches. */
+    private static final long PLAN_DELAY_MILLIS = 200;
+
     private final NodeServerSettings settings;
     private final ImageTable images;
     private final Pods pods;
     private final List<SharedIndexInformer<LazyImage>> informers;
     private final NodeReportTable reports;
     private final ColdStarts coldStarts;
+    private final Traces traces;
+    private final SharedIndexInformer<Node> nodes;
+    private final Warmups warmups;
+    private final AtomicBoolean planned = new AtomicBoolean();
     private final ExecutorService calls = Executors.newVirtualThreadPerTaskExecutor();
     private final ScheduledExecutorService looks = Executors.newSingleThreadScheduledExecutor(
             Thread.ofVirtual().name("node-reports").factory());
@@ -79,6 +93,7 @@ public final class NodeServer implements AutoCloseable {
         pods = new Pods(client, settings.watchNamespaces());
         reports = new NodeReportTable(clock);
         coldStarts = new ColdStarts(clock, new ColdStartMetrics(meters));
+        traces = new Traces(new ConfigMapTraces(client, settings.operatorNamespace(), settings.service()), calls);
         pods.onChange(coldStarts::podChanged);
         var namespaces = settings.watchNamespaces();
         informers = namespaces.isEmpty()
@@ -89,7 +104,12 @@ public final class NodeServer implements AutoCloseable {
                                 .inNamespace(namespace)
                                 .runnableInformer(0)))
                         .toList();
-        var endpoint = new NodeEndpoint(images, pods, new RegistrySecrets(client), reports, coldStarts, clock);
+        nodes = nodes(client);
+        warmups = new Warmups(this::lazyImages, this::watchedNodes, reports, traces, clock);
+        reports.onChange(this::planSoon);
+        traces.onChange(this::planSoon);
+        var endpoint = new NodeEndpoint(
+                images, pods, new RegistrySecrets(client), reports, coldStarts, traces, warmups, this::planSoon, clock);
         builder = NettyServerBuilder.forPort(settings.port(), credentials)
                 .executor(calls)
                 .intercept(new AgentAuthentication(tokens))
@@ -110,9 +130,91 @@ public final class NodeServer implements AutoCloseable {
     public void start() throws IOException {
         pods.start();
         informers.forEach(informer -> informer.start().toCompletableFuture().join());
+        nodes.start().toCompletableFuture().join();
+        forgetNeedlessTraces();
         server = builder.build().start();
-        var _ = looks.scheduleWithFixedDelay(reports::look, LOOK_SECONDS, LOOK_SECONDS, TimeUnit.SECONDS);
+        planSoon();
+        var _ = looks.scheduleWithFixedDelay(this::look, LOOK_SECONDS, LOOK_SECONDS, TimeUnit.SECONDS);
         LOG.info("Node agents are served on port {}", port());
+    }
+
+    /** From the informers' stores: they are complete as soon as the server starts. */
+    private Collection<LazyImage> lazyImages() {
+        return informers.stream()
+                .flatMap(informer -> informer.getStore().list().stream())
+                .toList();
+    }
+
+    private Collection<WatchedNode> watchedNodes() {
+        return nodes.getStore().list().stream().map(WatchedNode::of).toList();
+    }
+
+    /** Of nodes, which are large and change often, only what is needed is kept. */
+    private SharedIndexInformer<Node> nodes(KubernetesClient client) {
+        var informer = client.nodes().runnableInformer(0);
+        informer.itemStore(new ReducedStateItemStore<>(
+                ReducedStateItemStore.NAME_KEY_STATE,
+                Node.class,
+                client.getKubernetesSerialization(),
+                "metadata.labels",
+                "status.nodeInfo"));
+        informer.addEventHandler(new ResourceEventHandler<>() {
+            @Override
+            public void onAdd(Node node) {
+                planSoon();
+            }
+
+            @Override
+            public void onUpdate(Node before, Node node) {
+                if (!WatchedNode.of(before).equals(WatchedNode.of(node))) {
+                    planSoon();
+                }
+            }
+
+            @Override
+            public void onDelete(Node node, boolean finalStateUnknown) {
+                planSoon();
+            }
+        });
+        return informer;
+    }
+
+    private void look() {
+        reports.look();
+        planSoon();
+    }
+
+    private void planSoon() {
+        if (planned.compareAndSet(false, true)) {
+            try {
+                var _ = looks.schedule(this::plan, PLAN_DELAY_MILLIS, TimeUnit.MILLISECONDS);
+            } catch (RejectedExecutionException e) {
+                LOG.debug("The server of nodes is ending: nothing is planned any more");
+            }
+        }
+    }
+
+    private void plan() {
+        planned.set(false);
+        if (!isReady()) {
+            return;
+        }
+        try {
+            warmups.plan();
+        } catch (RuntimeException e) {
+            LOG.warn("What nodes are to hold could not be worked out; it is tried again with the next news", e);
+        }
+    }
+
+    private void forgetNeedlessTraces() {
+        var published = new HashSet<String>();
+        lazyImages().forEach(image -> published.addAll(images.published(image).keySet()));
+        try {
+            traces.retain(published);
+        } catch (KubernetesClientException e) {
+            LOG.warn("What was learned of images that are gone is not deleted: {}", e.getMessage());
+        }
+        images.add(traces);
     }
 
     /** True while agents are served. */
@@ -137,6 +239,11 @@ public final class NodeServer implements AutoCloseable {
         return coldStarts;
     }
 
+    /** All that is known of the nodes. */
+    public Nodes knowledge() {
+        return new Nodes(reports, coldStarts, traces, warmups);
+    }
+
     /** Stops taking calls, and gives those under way a few seconds. */
     @Override
     public void close() {
@@ -154,6 +261,7 @@ public final class NodeServer implements AutoCloseable {
             }
         }
         informers.forEach(SharedIndexInformer::stop);
+        nodes.stop();
         pods.close();
         calls.shutdownNow();
     }
@@ -163,17 +271,20 @@ public final class NodeServer implements AutoCloseable {
             @Override
             public void onAdd(LazyImage image) {
                 images.put(image);
+                planSoon();
             }
 
             @Override
             public void onUpdate(LazyImage before, LazyImage image) {
                 images.put(image);
+                planSoon();
             }
 
             @Override
             public void onDelete(LazyImage image, boolean finalStateUnknown) {
                 images.remove(ImageName.of(image));
                 coldStarts.forget(ImageName.of(image));
+                planSoon();
             }
         });
         return informer;

@@ -10,6 +10,7 @@ import java.util.Set;
  * @param port to listen on, with TLS; 0 takes a free one
  * @param audience that a token must be made for
  * @param operatorNamespace where the agents run
+ * @param service name of the Service that agents dial
  * @param agentServiceAccount the name of their service account; no other is let in
  * @param watchNamespaces whose LazyImages are served; empty for all
  * @param registries those that differ from ordinary ones
@@ -18,6 +19,7 @@ public record NodeServerSettings(
         int port,
         String audience,
         String operatorNamespace,
+        String service,
         String agentServiceAccount,
         Set<String> watchNamespaces,
         List<RegistryEntry> registries) {

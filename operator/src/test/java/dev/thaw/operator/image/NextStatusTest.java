@@ -143,7 +143,7 @@ class NextStatusTest {
                 .warmup(new LazyImageSpec.Warmup(Map.of(), WarmupLevel.FULL, 1))
                 .build());
         image.setStatus(NextStatus.of(image, new Phase.Suspended(), ImageNodes.NONE, NOW));
-        assertThat(reason(image.getStatus(), ConditionType.WARM)).isEqualTo(Reason.NOT_SUPPORTED);
+        assertThat(reason(image.getStatus(), ConditionType.WARM)).isEqualTo(Reason.WARMING);
         image.setSpec(LazyImageSpec.of("app:1"));
         assertThat(NextStatus.of(image, new Phase.Suspended(), ImageNodes.NONE, NOW)
                         .conditions())
@@ -154,7 +154,7 @@ class NextStatusTest {
     @Test
     void isDegradedWhileNodesCannotServeTheImage() {
         var image = image(LazyImageSpec.of("app:1"));
-        var nodes = new ImageNodes(NodeTotals.of(3, 1, 0, 0, 2, 50), List.of(), null);
+        var nodes = new ImageNodes(NodeTotals.of(3, 1, 0, 0, 2, 50), List.of(), null, null, null);
         var status = NextStatus.of(image, published("one", "a"), nodes, NOW);
         assertThat(reason(status, ConditionType.DEGRADED)).isEqualTo(Reason.NODES_FAILING);
         assertThat(status.condition(ConditionType.DEGRADED).orElseThrow().message())
@@ -175,7 +175,7 @@ class NextStatusTest {
 
     private static Reason objective(LazyImage image, ColdStart figures) {
         return reason(
-                NextStatus.of(image, new Phase.Suspended(), new ImageNodes(null, List.of(), figures), NOW),
+                NextStatus.of(image, new Phase.Suspended(), new ImageNodes(null, List.of(), figures, null, null), NOW),
                 ConditionType.SLO_MET);
     }
 

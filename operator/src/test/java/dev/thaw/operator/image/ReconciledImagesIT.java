@@ -85,8 +85,7 @@ class ReconciledImagesIT {
                 client,
                 ConverterSettings.of("registry.example/thaw/converter:1"),
                 new HttpImageRegistry(registry.settings()),
-                nodes.reports(),
-                nodes.coldStarts(),
+                nodes,
                 meters,
                 Clock.systemUTC()));
         operator.start();

@@ -82,8 +82,7 @@ class ReconciledImagesTest {
                 client,
                 ConverterSettings.of("registry.example/thaw/converter:1"),
                 new HttpImageRegistry(registry.settings()),
-                nodes.reports(),
-                nodes.coldStarts(),
+                nodes,
                 meters,
                 Clock.systemUTC());
         operator = new Operator(configuration -> configuration

@@ -2,11 +2,20 @@ package dev.thaw.operator.node;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Clock;
+import java.util.List;
 
 /** A cluster whose agents have said nothing, for tests of other packages. */
-public record IdleNodes(NodeReports reports, ColdStarts coldStarts) {
-    public static IdleNodes of(MeterRegistry meters) {
+public final class IdleNodes {
+    private IdleNodes() {}
+
+    public static Nodes of(MeterRegistry meters) {
         var clock = Clock.systemUTC();
-        return new IdleNodes(new NodeReportTable(clock), new ColdStarts(clock, new ColdStartMetrics(meters)));
+        var reports = new NodeReportTable(clock);
+        var traces = new Traces(new MemoryTraces(), Runnable::run);
+        return new Nodes(
+                reports,
+                new ColdStarts(clock, new ColdStartMetrics(meters)),
+                traces,
+                new Warmups(List::of, List::of, reports, traces, clock));
     }
 }

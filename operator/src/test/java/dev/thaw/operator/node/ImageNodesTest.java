@@ -56,7 +56,8 @@ class ImageNodesTest {
                     new Sample(
                             "c" + i, node, NOW.minusSeconds(i), Duration.ofMillis(400), Optional.empty(), 0, 0, 0, 0));
         }
-        var nodes = ImageNodes.of(LazyImages.published("team", "app", 'a', 'b'), reports, starts, null, NOW);
+        var nodes =
+                ImageNodes.of(LazyImages.published("team", "app", 'a', 'b'), reports, starts, null, null, null, NOW);
         assertThat(nodes.rows()).hasSize(LazyImageStatus.MAX_NODES);
         assertThat(nodes.rows())
                 .extracting(LazyImageStatus.NodeReport::node)
@@ -68,12 +69,12 @@ class ImageNodesTest {
     @Test
     void leavesNodesOutThatHoldOtherImagesOnly() {
         var other = LazyImages.published("team", "app", 'a', 'c');
-        assertThat(ImageNodes.of(other, List.of(report("n", 1, 1, "", NOW)), Map.of(), null, NOW))
+        assertThat(ImageNodes.of(other, List.of(report("n", 1, 1, "", NOW)), Map.of(), null, null, null, NOW))
                 .isEqualTo(ImageNodes.NONE);
     }
 
     private static ImageNodes of(List<NodeReport> reports) {
-        return ImageNodes.of(LazyImages.published("team", "app", 'a', 'b'), reports, Map.of(), null, NOW);
+        return ImageNodes.of(LazyImages.published("team", "app", 'a', 'b'), reports, Map.of(), null, null, null, NOW);
     }
 
     private static NodeReport report(String node, long cached, long total, String error, Instant received) {
@@ -88,7 +89,8 @@ class ImageNodesTest {
                 "",
                 0,
                 0,
-                List.of(new NodeReport.Image(LazyImages.digest('b'), cached, total, true, error, 0)),
+                List.of(new NodeReport.Image(
+                        LazyImages.digest('b'), cached, total, true, error, 0, WarmLevel.NONE, WarmLevel.NONE, "")),
                 List.of());
     }
 }

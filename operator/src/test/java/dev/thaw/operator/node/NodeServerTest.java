@@ -8,15 +8,23 @@ import static org.awaitility.Awaitility.await;
 import com.google.protobuf.Timestamp;
 import dev.thaw.crds.LazyImage;
 import dev.thaw.crds.LazyImageSpec;
+import dev.thaw.crds.PrefetchPolicy;
+import dev.thaw.crds.WarmupLevel;
+import dev.thaw.node.v1.Chunks;
 import dev.thaw.node.v1.ColdStart;
 import dev.thaw.node.v1.GetCredentialsRequest;
 import dev.thaw.node.v1.GetCredentialsResponse;
+import dev.thaw.node.v1.GetTraceRequest;
+import dev.thaw.node.v1.GetTraceResponse;
 import dev.thaw.node.v1.ImageEvent;
 import dev.thaw.node.v1.NodeImage;
 import dev.thaw.node.v1.NodeServiceGrpc;
 import dev.thaw.node.v1.ReportColdStartsRequest;
 import dev.thaw.node.v1.ReportNodeRequest;
+import dev.thaw.node.v1.Warmup;
 import dev.thaw.node.v1.WatchImagesRequest;
+import dev.thaw.node.v1.WatchWarmupsRequest;
+import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.SecretBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
@@ -41,8 +49,10 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Base64;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.stream.IntStream;
 import okhttp3.tls.HandshakeCertificates;
 import okhttp3.tls.HeldCertificate;
 import org.junit.jupiter.api.AfterEach;
@@ -64,7 +74,8 @@ class NodeServerTest {
 
     @BeforeEach
     void start() throws IOException {
-        var settings = new NodeServerSettings(0, "thaw.dev", "thaw-system", "thaw-node-agent", Set.of(), List.of());
+        var settings = new NodeServerSettings(
+                0, "thaw.dev", "thaw-system", "thaw-node-service", "thaw-node-agent", Set.of(), List.of());
         var key = new HandshakeCertificates.Builder()
                 .heldCertificate(certificate)
                 .build()
@@ -212,6 +223,162 @@ class NodeServerTest {
     }
 
     @Test
+    void tellsANodeWhatToHoldOnceItHasReportedAndGivesItTheCredentials() {
+        secret("team");
+        client.resource(new NodeBuilder()
+                        .withNewMetadata()
+                        .withName("node-1")
+                        .addToLabels("pool", "gpu")
+                        .endMetadata()
+                        .withNewStatus()
+                        .withNewNodeInfo()
+                        .withOperatingSystem("linux")
+                        .withArchitecture("amd64")
+                        .endNodeInfo()
+                        .endStatus()
+                        .build())
+                .create();
+        var image = image("team", "app");
+        image.setSpec(image.getSpec().toBuilder()
+                .warmup(new LazyImageSpec.Warmup(Map.of("pool", "gpu"), WarmupLevel.FULL, 1))
+                .build());
+        client.resource(image).create();
+        awaitImage();
+        var told = new CopyOnWriteArrayList<dev.thaw.node.v1.Warmups>();
+        NodeServiceGrpc.newStub(channel)
+                .withInterceptors(token("node-1"))
+                .watchWarmups(WatchWarmupsRequest.getDefaultInstance(), collect(told));
+        assertThatThrownBy(() -> credentials("node-1")).hasMessageContaining("PERMISSION_DENIED");
+
+        var _ = blocking("node-1").reportNode(ReportNodeRequest.getDefaultInstance());
+
+        await().atMost(PATIENCE).untilAsserted(() -> assertThat(told).isNotEmpty());
+        await().atMost(PATIENCE)
+                .untilAsserted(() -> assertThat(told.getLast().getWarmupsList())
+                        .containsExactly(Warmup.newBuilder()
+                                .setArtifactDigest(digest('b'))
+                                .setLevel(dev.thaw.node.v1.WarmLevel.WARM_LEVEL_FULL)
+                                .build()));
+        assertThat(credentials("node-1").getPassword()).isEqualTo("secret of team");
+        assertThatThrownBy(() -> credentials("node-2")).hasMessageContaining("PERMISSION_DENIED");
+
+        client.resources(LazyImage.class).inNamespace("team").withName("app").edit(known -> {
+            known.setSpec(image("team", "app").getSpec());
+            return known;
+        });
+        await().atMost(PATIENCE)
+                .untilAsserted(() -> assertThat(told.getLast().getWarmupsList()).isEmpty());
+        assertThatThrownBy(() -> credentials("node-1")).hasMessageContaining("PERMISSION_DENIED");
+    }
+
+    @Test
+    void handsWhatOneNodesStartReadToTheNext() throws IOException {
+        client.resource(image("team", "app")).create();
+        awaitImage();
+        var asked = GetTraceRequest.newBuilder().setArtifactDigest(digest('b')).build();
+        assertThat(blocking("node-1").getTrace(asked))
+                .isEqualTo(GetTraceResponse.newBuilder()
+                        .setChunks(Chunks.getDefaultInstance())
+                        .setLearning(true)
+                        .build());
+
+        var _ = blocking("node-1").reportTrace(SampleTraces.report("c1", 7, 3, 5));
+
+        assertThat(blocking("node-2").getTrace(asked).getChunks().getChunkList())
+                .containsExactly(7, 3, 5);
+        // So does an operator that comes after this one.
+        stop();
+        start();
+        awaitImage();
+        assertThat(blocking("node-2").getTrace(asked).getChunks().getChunkList())
+                .containsExactly(7, 3, 5);
+    }
+
+    @Test
+    void cutsWhatAStartReadLongAfterItsPodWasReady() {
+        client.resource(image("team", "app")).create();
+        awaitImage();
+        pod("team", "web", "node-1", "registry.example/team/app@" + digest('a'));
+        client.pods()
+                .inNamespace("team")
+                .withName("web")
+                .edit(pod -> new PodBuilder(pod)
+                        .editOrNewStatus()
+                        .addNewCondition()
+                        .withType("Ready")
+                        .withStatus("True")
+                        .withLastTransitionTime(
+                                SampleTraces.BEGUN.plusSeconds(1).toString())
+                        .endCondition()
+                        .endStatus()
+                        .build());
+        var uid = client.pods()
+                .inNamespace("team")
+                .withName("web")
+                .get()
+                .getMetadata()
+                .getUid();
+        var report = SampleTraces.report("c1", IntStream.range(0, 20).toArray()).toBuilder()
+                .setPodNamespace("team")
+                .setPodName("web")
+                .setPodUid(uid)
+                .build();
+        var asked = GetTraceRequest.newBuilder().setArtifactDigest(digest('b')).build();
+
+        await().atMost(PATIENCE).untilAsserted(() -> {
+            var _ = blocking("node-1").reportTrace(report);
+            assertThat(blocking("node-2").getTrace(asked).getChunks().getChunkCount())
+                    .isEqualTo(11);
+        });
+    }
+
+    @Test
+    void learnsNothingOfAnImageThatDoesNotWantIt() {
+        var image = image("team", "app");
+        image.setSpec(LazyImageSpec.builder("registry.example/team/app:1")
+                .prefetch(new LazyImageSpec.Prefetch(PrefetchPolicy.OFF, List.of()))
+                .build());
+        client.resource(image).create();
+        awaitImage();
+
+        var _ = blocking("node-1").reportTrace(SampleTraces.report("c1", 1));
+
+        assertThat(blocking("node-1")
+                        .getTrace(GetTraceRequest.newBuilder()
+                                .setArtifactDigest(digest('b'))
+                                .build()))
+                .isEqualTo(GetTraceResponse.getDefaultInstance());
+        assertThat(client.configMaps().inNamespace("thaw-system").list().getItems())
+                .isEmpty();
+    }
+
+    @Test
+    void refusesATraceThatDoesNotKeepItsBounds() {
+        client.resource(image("team", "app")).create();
+        awaitImage();
+        assertThatThrownBy(() -> blocking("node-1").reportTrace(SampleTraces.report("c1", 4, 4)))
+                .hasMessageContaining("INVALID_ARGUMENT");
+    }
+
+    @Test
+    void forgetsTheTraceOfAnImageThatIsDeleted() {
+        client.resource(image("team", "app")).create();
+        awaitImage();
+        var _ = blocking("node-1").reportTrace(SampleTraces.report("c1", 1));
+        assertThat(client.configMaps().inNamespace("thaw-system").list().getItems())
+                .hasSize(1);
+
+        client.resources(LazyImage.class).inNamespace("team").withName("app").delete();
+
+        await().atMost(PATIENCE)
+                .untilAsserted(() -> assertThat(client.configMaps()
+                                .inNamespace("thaw-system")
+                                .list()
+                                .getItems())
+                        .isEmpty());
+    }
+
+    @Test
     void joinsAColdStartWithThePodThatBecomesReady() {
         var image = image("team", "app");
         client.resource(image).create();
@@ -346,10 +513,10 @@ class NodeServerTest {
                 .build();
     }
 
-    private static StreamObserver<ImageEvent> collect(List<ImageEvent> told) {
+    private static <T> StreamObserver<T> collect(List<T> told) {
         return new StreamObserver<>() {
             @Override
-            public void onNext(ImageEvent event) {
+            public void onNext(T event) {
                 told.add(event);
             }
 

@@ -45,7 +45,8 @@ class ReviewedTokensIT {
         account(ACCOUNT);
         account("somebody");
         tokens = new ReviewedTokens(
-                client, new NodeServerSettings(0, "thaw.dev", namespace, ACCOUNT, Set.of(), List.of()));
+                client,
+                new NodeServerSettings(0, "thaw.dev", namespace, "thaw-node-service", ACCOUNT, Set.of(), List.of()));
     }
 
     @AfterEach

@@ -31,7 +31,9 @@ class ReviewedTokensTest {
     @BeforeEach
     void tokens() {
         tokens = new ReviewedTokens(
-                client, new NodeServerSettings(0, "thaw.dev", "thaw-system", "thaw-node-agent", Set.of(), List.of()));
+                client,
+                new NodeServerSettings(
+                        0, "thaw.dev", "thaw-system", "thaw-node-service", "thaw-node-agent", Set.of(), List.of()));
     }
 
     @Test
