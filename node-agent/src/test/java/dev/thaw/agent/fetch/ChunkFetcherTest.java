@@ -274,7 +274,7 @@ final class ChunkFetcherTest {
     void whatNobodyWaitsForIsNotDoubled() throws Exception {
         blob.silentWays.add(0);
         var lazy = openImpatiently(Duration.ofMillis(5));
-        lazy.prefetch(5, 6);
+        lazy.expect(5, 6, FetchReason.AHEAD);
 
         await().during(Duration.ofMillis(200)).until(() -> blob.requests.size() == 1);
 
@@ -292,7 +292,7 @@ final class ChunkFetcherTest {
         var large = new FakeBlob(800, 5);
         var lazy = open(large, OnFailure.ERROR, 16, 64L << 20, 1L << 30, Duration.ofHours(1));
         large.gate = new Semaphore(0);
-        lazy.prefetch(0, 799);
+        lazy.expect(0, 799, FetchReason.AHEAD);
 
         await().until(() -> large.requests.size() == 4);
 
@@ -306,7 +306,7 @@ final class ChunkFetcherTest {
         var lazy = open(OnFailure.ERROR);
         blob.heldBack.set(2);
 
-        lazy.prefetch(5, 5);
+        lazy.expect(5, 5, FetchReason.AHEAD);
 
         await().until(() -> blob.requests.size() == 3);
         assertThat(time.sleeps).containsExactly(Duration.ofSeconds(20), Duration.ofSeconds(20));

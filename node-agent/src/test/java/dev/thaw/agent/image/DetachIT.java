@@ -52,7 +52,8 @@ final class DetachIT {
     }
 
     private SampleImage publish(long seed) throws Exception {
-        var published = SampleImage.publish(registry, temp.resolve("work"), BackgroundFetch.NEVER, List.of(), seed, false);
+        var published =
+                SampleImage.publish(registry, temp.resolve("work"), BackgroundFetch.NEVER, List.of(), seed, false);
         known.add(published);
         return published;
     }
@@ -85,6 +86,7 @@ final class DetachIT {
                         .map(SampleImage::entry)
                         .findFirst(),
                 entry -> client,
+                LearnedTraces.NONE,
                 new CacheSettings(temp.resolve("cache"), cacheBytes, 0.9, 0.5),
                 new FetchSettings(
                         4,

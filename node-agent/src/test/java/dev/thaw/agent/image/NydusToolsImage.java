@@ -102,6 +102,7 @@ final class NydusToolsImage {
                 registry.repository(REPOSITORY),
                 true,
                 BackgroundFetch.NEVER,
+                PrefetchPolicy.LEARN,
                 List.of(),
                 Optional.empty(),
                 Optional.empty(),

@@ -109,7 +109,7 @@ final class SampleImage {
             long seed,
             boolean inPlace)
             throws Exception {
-        return publish(registry, work, background, prefetch, seed, "{}", upper -> {});
+        return publish(registry, work, background, prefetch, seed, inPlace, "{}", upper -> {});
     }
 
     /** What a test adds to the upper layer. */
@@ -125,6 +125,19 @@ final class SampleImage {
             BackgroundFetch background,
             List<String> prefetch,
             long seed,
+            String configuration,
+            Addition addition)
+            throws Exception {
+        return publish(registry, work, background, prefetch, seed, false, configuration, addition);
+    }
+
+    private static SampleImage publish(
+            FakeRegistry registry,
+            Path work,
+            BackgroundFetch background,
+            List<String> prefetch,
+            long seed,
+            boolean inPlace,
             String configuration,
             Addition addition)
             throws Exception {

@@ -3,8 +3,10 @@ package dev.thaw.agent.image;
 import dev.thaw.agent.mount.MountDriver;
 import dev.thaw.agent.mount.MountableImage;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -36,10 +38,38 @@ final class UnmountedImages implements MountDriver {
     }
 
     @Override
+    public Path point(String image) {
+        return Path.of("/nowhere", image);
+    }
+
+    @Override
+    public Set<String> takenOver() {
+        return Set.of();
+    }
+
+    @Override
     public Path mount(MountableImage image) {
         mounted.put(image.name(), image);
-        return Path.of("/nowhere", image.name());
+        return point(image.name());
     }
+
+    @Override
+    public boolean canDetach() {
+        return false;
+    }
+
+    @Override
+    public Path detach(MountableImage image, List<Path> blobs) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Optional<Path> detached(String image) {
+        return Optional.empty();
+    }
+
+    @Override
+    public void endDetached(String image) {}
 
     @Override
     public void unmount(String image) {
