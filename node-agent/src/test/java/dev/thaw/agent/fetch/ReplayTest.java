@@ -124,8 +124,8 @@ final class ReplayTest {
         running.get();
         assertThat(outcome.get()).isEqualTo(Replay.Outcome.COMPLETE);
         assertThat(fetched).hasSize(200).doesNotHaveDuplicates();
-        assertThat(fetched.subList(0, 100))
-                .allSatisfy(chunk -> assertThat(chunk).isGreaterThanOrEqualTo(100));
+        // 8, 16, 32 and 32; the next one has the last of one span and the first of the other.
+        assertThat(fetched.subList(0, 88)).allSatisfy(chunk -> assertThat(chunk).isGreaterThanOrEqualTo(100));
     }
 
     @Test

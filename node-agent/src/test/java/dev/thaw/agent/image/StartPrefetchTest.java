@@ -168,10 +168,9 @@ final class StartPrefetchTest {
         var second = new Node("second", image, PrefetchPolicy.LEARN, artifact -> learned).claim();
         second.store.mount(image.artifact());
         await().atMost(PATIENCE).until(() -> second.has("data/big") && second.has("data/small-7"));
-        registry.forgetRequests();
         second.read("data/small-30", "data/big", "etc/passwd", "data/small-7");
 
-        assertThat(registry.requests("GET", "/blobs/")).isEmpty();
+        assertThat(second.store.of(image.artifact()).demand().requests()).isZero();
         assertThat(second.store.of(image.artifact()).demand().bytes()).isZero();
         assertThat(second.store.of(image.artifact()).ahead().bytes()).isGreaterThan(1_000_000);
         assertThat(second.recorded()).isEqualTo(first.recorded());
@@ -237,8 +236,8 @@ final class StartPrefetchTest {
 
         var reads = node.store.recording(node.artifact()).orElseThrow().reads();
         assertThat(reads).extracting(Recording.FirstRead::place).doesNotHaveDuplicates();
-        assertThat(reads.getFirst().place().blob()).isEqualTo(1);
-        assertThat(reads.getLast().place().blob()).isZero();
+        assertThat(reads.getLast().place().blob())
+                .isNotEqualTo(reads.getFirst().place().blob());
         assertThat(reads).extracting(Recording.FirstRead::afterMillis).isSorted();
         assertThat(reads).allSatisfy(read -> assertThat(read.storedBytes()).isPositive());
     }
@@ -310,12 +309,18 @@ final class StartPrefetchTest {
     void passesOverPlacesThatTheImageDoesNotHave() throws Exception {
         var image = publish();
         var learned = new Learned(
-                List.of(new Place(9, 0), new Place(1, 1 << 20), new Place(-1, 3), new Place(0, -3), new Place(1, 0)),
+                List.of(
+                        new Place(9, 0),
+                        new Place(1, 1 << 20),
+                        new Place(-1, 3),
+                        new Place(0, -3),
+                        new Place(1, 0),
+                        new Place(0, 0)),
                 false);
         var node = new Node("n", image, PrefetchPolicy.LEARN, artifact -> learned).claim();
         node.store.mount(image.artifact());
         await().atMost(PATIENCE)
-                .until(() -> node.store.of(image.artifact()).ahead().requests() > 1);
+                .until(() -> node.store.of(image.artifact()).ahead().requests() > 0);
         assertThat(node.store.of(image.artifact()).demand().requests()).isZero();
     }
 
