@@ -172,7 +172,7 @@ class WarmupsTest {
     }
 
     private void say(String node, WarmLevel wanted, WarmLevel reached, String error) {
-        var held = List.of(new NodeReport.Image(ARTIFACT, 1, 2, false, "", wanted, reached, error));
+        var held = List.of(new NodeReport.Image(ARTIFACT, 1, 2, false, "", 0, wanted, reached, error));
         reports.put(node, new NodeReport(node, "agent", now, "1", "2", "6.12", "erofs", "", 0, 0, held, List.of()));
     }
 

@@ -10,6 +10,7 @@ import dev.thaw.crds.Names;
 import dev.thaw.crds.SnapshotterConfig;
 import dev.thaw.crds.SnapshotterConfigSpec;
 import dev.thaw.operator.node.NodeReport;
+import dev.thaw.operator.node.WarmLevel;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import java.time.Duration;
@@ -121,7 +122,8 @@ class RemovalTest {
                 report.driverReason(),
                 report.cacheBytes(),
                 report.cacheCapacityBytes(),
-                List.of(new NodeReport.Image("sha256:" + "a".repeat(64), 1, 2, true, "", containers)),
+                List.of(new NodeReport.Image(
+                        "sha256:" + "a".repeat(64), 1, 2, true, "", containers, WarmLevel.NONE, WarmLevel.NONE, "")),
                 List.of());
     }
 
