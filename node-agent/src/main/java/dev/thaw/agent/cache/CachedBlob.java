@@ -497,7 +497,12 @@ public final class CachedBlob {
         }
     }
 
-    /** Drops chunks: from the set, from the presence file, from the disk, in this order. @return bytes given back */
+    /**
+     * Drops chunks: from the set, from the presence file, from the disk, in this order. Their room is free for others only
+     * then, so that there is never more on disk than is counted.
+     *
+     * @return bytes given back
+     */
     private long drop(int[] chunks, boolean punch) throws IOException {
         if (closed) {
             return 0;
@@ -515,16 +520,19 @@ public final class CachedBlob {
             lock.unlockWrite(stamp);
         }
         cachedBytes.addAndGet(-freed);
-        store.removed(freed);
-        for (int chunk : chunks) {
-            durable[chunk >>> 6] &= ~(1L << (chunk & 63));
-        }
-        presence.write(durable);
-        presence.sync();
-        if (punch) {
+        try {
             for (int chunk : chunks) {
-                punch(chunk);
+                durable[chunk >>> 6] &= ~(1L << (chunk & 63));
             }
+            presence.write(durable);
+            presence.sync();
+            if (punch) {
+                for (int chunk : chunks) {
+                    punch(chunk);
+                }
+            }
+        } finally {
+            store.removed(freed);
         }
         return freed;
     }
