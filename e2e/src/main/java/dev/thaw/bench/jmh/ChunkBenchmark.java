@@ -41,7 +41,9 @@ import org.openjdk.jmh.annotations.Warmup;
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
 @Warmup(iterations = 3, time = 2)
 @Measurement(iterations = 5, time = 2)
-@Fork(value = 1, jvmArgsAppend = {"-Xmx1g", "--enable-native-access=ALL-UNNAMED"})
+@Fork(
+        value = 1,
+        jvmArgsAppend = {"-Xmx1g", "--enable-native-access=ALL-UNNAMED"})
 public class ChunkBenchmark {
     private static final int READ_BYTES = 4096;
     private static final byte[] NAME = "libjvm".getBytes(StandardCharsets.US_ASCII);
@@ -81,18 +83,7 @@ public class ChunkBenchmark {
         try (var writer = new LayerBlobWriter(out, options)) {
             writer.add(
                     new LayerEntry(
-                            NAME,
-                            LayerEntry.Kind.FILE,
-                            0755,
-                            0,
-                            0,
-                            0,
-                            0,
-                            content.length,
-                            new byte[0],
-                            0,
-                            0,
-                            List.of()),
+                            NAME, LayerEntry.Kind.FILE, 0755, 0, 0, 0, 0, content.length, new byte[0], 0, 0, List.of()),
                     new ByteArrayInputStream(content));
             writer.finish();
         }
@@ -111,8 +102,7 @@ public class ChunkBenchmark {
         var sections = BlobSections.fromTail(tail, blob.length, "benchmark");
         var section = sections.entry(BlobSections.BOOTSTRAP);
         var from = Math.toIntExact(section.offset());
-        return sections.decode(
-                section, Arrays.copyOfRange(blob, from, from + Math.toIntExact(section.storedSize())));
+        return sections.decode(section, Arrays.copyOfRange(blob, from, from + Math.toIntExact(section.storedSize())));
     }
 
     /** Frees it. */

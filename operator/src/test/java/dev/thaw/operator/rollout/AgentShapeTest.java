@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.thaw.crds.CredentialType;
 import dev.thaw.crds.DriverChoice;
-import dev.thaw.crds.OnFailure;
 import dev.thaw.crds.Names;
+import dev.thaw.crds.OnFailure;
 import dev.thaw.crds.SnapshotterConfig;
 import dev.thaw.crds.SnapshotterConfigSpec;
 import dev.thaw.crds.SnapshotterConfigSpec.Cache;
