@@ -56,6 +56,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -71,9 +72,10 @@ final class Agent implements AutoCloseable {
 
     private static final String VERSION = "0.1.0";
 
-    /** When a cold start is reported again, after the process started. */
-    private static final List<Duration> REPORTED_AGAIN =
-            List.of(Duration.ofSeconds(3), Duration.ofSeconds(15), Duration.ofSeconds(60), Duration.ofMinutes(5));
+    /** When a cold start is reported again, after the process started: often at first, so that little is counted past Ready. */
+    private static final List<Duration> REPORTED_AGAIN = Stream.of(1, 2, 4, 6, 9, 13, 19, 28, 60, 300)
+            .map(Duration::ofSeconds)
+            .toList();
 
     private final Deque<AutoCloseable> parts = new ArrayDeque<>();
     private volatile List<String> unreadiness = List.of("the agent is starting");

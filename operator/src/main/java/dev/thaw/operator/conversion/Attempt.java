@@ -61,8 +61,9 @@ public record Attempt(String job, int number, String mark, Instant started, Stat
         var failed = condition(job, "Failed");
         if (failed.isPresent()) {
             var ended = time(failed.get().getLastTransitionTime(), started);
-            return new Failed(
-                    newest.flatMap(Attempt::refusal).orElseGet(() -> failure(failed.get(), newest)), name, ended);
+            // A converter that is told to end says just that; what for is said by who told it.
+            var own = isToldToEnd(failed.get(), newest) ? Optional.<Failure>empty() : newest.flatMap(Attempt::refusal);
+            return new Failed(own.orElseGet(() -> failure(failed.get(), newest)), name, ended);
         }
         var complete = condition(job, "Complete");
         if (complete.isPresent()) {
@@ -85,6 +86,18 @@ public record Attempt(String job, int number, String mark, Instant started, Stat
         return new Running(name, newest.flatMap(Attempt::waiting));
     }
 
+    private static boolean isToldToEnd(JobCondition condition, Optional<Pod> pod) {
+        return "DeadlineExceeded".equals(condition.getReason())
+                || pod.flatMap(Attempt::eviction).isPresent();
+    }
+
+    private static Optional<String> eviction(Pod pod) {
+        var status = pod.getStatus();
+        return status != null && "Evicted".equals(status.getReason())
+                ? Optional.of(orEmpty(status.getMessage()))
+                : Optional.empty();
+    }
+
     /** What the converter itself said, unless it was killed before it could. */
     private static Optional<Failure> refusal(Pod pod) {
         return result(pod)
@@ -102,9 +115,7 @@ public record Attempt(String job, int number, String mark, Instant started, Stat
         if (ended.isPresent() && "OOMKilled".equals(ended.get().getReason())) {
             return Failure.lasting(Reason.OUT_OF_MEMORY, Reason.OUT_OF_MEMORY.sentence());
         }
-        var evicted = pod.map(Pod::getStatus)
-                .filter(status -> "Evicted".equals(status.getReason()))
-                .map(status -> orEmpty(status.getMessage()));
+        var evicted = pod.flatMap(Attempt::eviction);
         if (evicted.isPresent()) {
             return Failure.lasting(
                     Reason.DISK_FULL,

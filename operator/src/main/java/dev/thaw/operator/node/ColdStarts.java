@@ -111,7 +111,7 @@ public final class ColdStarts {
                 if (pod.isEmpty() || !settle(awaited, pod.get())) {
                     await(start.getPodNamespace() + "/" + start.getPodName(), awaited);
                 }
-            } else if (!starts.window.refine(sample.get())) {
+            } else if (!starts.window.refine(sample.get(), clock.instant())) {
                 return;
             }
         } finally {

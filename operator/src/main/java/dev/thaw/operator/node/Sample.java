@@ -27,6 +27,9 @@ record Sample(
         long aheadBytes,
         long touchedBytes,
         long imageBytes) {
+    /** From an agent's report to its being heard, at most. */
+    private static final Duration REPORT_DELAY = Duration.ofSeconds(2);
+
     Sample withReady(Duration time) {
         return new Sample(
                 container,
@@ -38,6 +41,13 @@ record Sample(
                 aheadBytes,
                 touchedBytes,
                 imageBytes);
+    }
+
+    /** Whether what is read now is no part of the start any more. Reports come at growing intervals: the one after Ready counts. */
+    boolean isOver(Instant now) {
+        return ready.isPresent()
+                && now.isAfter(
+                        began.plus(ready.get().multipliedBy(3).dividedBy(2)).plus(REPORT_DELAY));
     }
 
     /** The same start, with the bytes that a later report of it tells. */

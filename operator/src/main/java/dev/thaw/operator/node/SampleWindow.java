@@ -78,10 +78,10 @@ final class SampleWindow {
         return change(container, sample -> sample.withReady(time));
     }
 
-    /** Notes what was fetched since the first report of the same start; false if that brings nothing new. */
-    boolean refine(Sample later) {
+    /** Notes what was fetched since the first report of the same start; false if that brings nothing new, or comes too late. */
+    boolean refine(Sample later, Instant now) {
         boolean news = samples.stream()
-                .filter(sample -> sample.container().equals(later.container()))
+                .filter(sample -> sample.container().equals(later.container()) && !sample.isOver(now))
                 .anyMatch(sample -> !sample.withBytesOf(later).equals(sample));
         return news && change(later.container(), sample -> sample.withBytesOf(later));
     }

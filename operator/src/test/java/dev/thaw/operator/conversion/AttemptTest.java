@@ -88,6 +88,23 @@ class AttemptTest {
     }
 
     @Test
+    void asksWhoEndedAConverterThatWasToldToEnd() {
+        var told = "{\"error\":{\"reason\":\"Internal\",\"message\":\"stopped by a signal\",\"retryable\":true}}";
+        var evicted = new PodBuilder(ended(143, told, "Error"))
+                .editStatus()
+                .withReason("Evicted")
+                .withMessage("the disk")
+                .endStatus()
+                .build();
+        assertThat(failure(Attempt.of(job("Failed", "BackoffLimitExceeded"), List.of(evicted)))
+                        .reason())
+                .isEqualTo(Reason.DISK_FULL);
+        assertThat(failure(Attempt.of(job("Failed", "DeadlineExceeded"), List.of(ended(143, told, "Error"))))
+                        .reason())
+                .isEqualTo(Reason.DEADLINE_EXCEEDED);
+    }
+
+    @Test
     void saysWhyThePodDoesNotRunYet() {
         var pulling = pod(new ContainerStateBuilder()
                 .withNewWaiting()

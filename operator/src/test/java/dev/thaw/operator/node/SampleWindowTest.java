@@ -53,6 +53,41 @@ class SampleWindowTest {
     }
 
     @Test
+    void whatIsReadLongAfterReadyIsNoPartOfTheStart() {
+        var window = new SampleWindow();
+        var start = sample("c", Duration.ofSeconds(1), Optional.of(Duration.ofSeconds(10)));
+        window.add(start);
+        var later = bytes(start, 3000);
+
+        assertThat(window.refine(later, BEGAN.plusSeconds(16))).isTrue();
+        assertThat(window.refine(bytes(start, 9000), BEGAN.plusSeconds(18))).isFalse();
+
+        assertThat(window.figures().demandBytes()).isEqualTo(3000);
+    }
+
+    @Test
+    void aStartThatIsNotReadyYetGoesOn() {
+        var window = new SampleWindow();
+        var start = sample("c", Duration.ofSeconds(1), Optional.empty());
+        window.add(start);
+
+        assertThat(window.refine(bytes(start, 3000), BEGAN.plusSeconds(1000))).isTrue();
+    }
+
+    private static Sample bytes(Sample start, long demandBytes) {
+        return new Sample(
+                start.container(),
+                start.node(),
+                start.began(),
+                start.entrypoint(),
+                start.ready(),
+                demandBytes,
+                start.aheadBytes(),
+                start.touchedBytes(),
+                start.imageBytes());
+    }
+
+    @Test
     void forgetsTheOldestBeyondItsSize() {
         var window = new SampleWindow();
         for (int i = 0; i < SampleWindow.SIZE + 50; i++) {
