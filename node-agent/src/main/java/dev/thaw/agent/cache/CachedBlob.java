@@ -195,11 +195,6 @@ public final class CachedBlob {
         return present.contains(chunk);
     }
 
-    /** Whether nothing of a range is missing. */
-    public boolean isPresent(int first, int last) {
-        return areAllPresent(first, last);
-    }
-
     private boolean isMissing(int chunk) {
         return !present.contains(chunk) && layout.length(chunk) > 0;
     }
@@ -229,7 +224,7 @@ public final class CachedBlob {
             }
         }
         long stamp = lock.tryOptimisticRead();
-        if (stamp != 0 && areAllPresent(first, last)) {
+        if (stamp != 0 && isPresent(first, last)) {
             copy(offset, length, target);
             if (lock.validate(stamp)) {
                 touch(first, last);
@@ -238,7 +233,7 @@ public final class CachedBlob {
         }
         stamp = lock.readLock();
         try {
-            if (!areAllPresent(first, last)) {
+            if (!isPresent(first, last)) {
                 return false;
             }
             copy(offset, length, target);
@@ -249,7 +244,8 @@ public final class CachedBlob {
         return true;
     }
 
-    private boolean areAllPresent(int first, int last) {
+    /** Whether nothing of a range is missing. */
+    public boolean isPresent(int first, int last) {
         for (int chunk = first; chunk <= last; chunk++) {
             if (isMissing(chunk)) {
                 return false;
