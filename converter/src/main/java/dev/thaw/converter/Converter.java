@@ -48,6 +48,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -56,7 +57,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <ol>
  *   <li>Every layer is streamed once: from the source's registry through decompression, tar and chunks into a blob in the target's
- *       registry, or a small one that only says where in the layer its contents lie. Layers that were converted before are found by their records and not read again.
+ *       registry, or a small one that only says where in the layer its contents lie. Layers that were converted before are found by
+ *       their records and not read again.
  *   <li>The layers' bootstraps are merged; artifact and lazy manifest of each platform are pushed by digest, then the index.
  *   <li>What was pushed is compared with the source.
  *   <li>The tag moves. Whatever fails before leaves the target's tag as it was.
@@ -142,26 +144,26 @@ public final class Converter {
                                 .toList()));
         var choice = ModeChoice.of(request.mode(), image, source, limits);
         progress.say("Mode " + choice.mode() + ": " + choice.reason());
-        var reused = new ConcurrentHashMap<Digest, ConvertedLayer>();
+        var hasReused = new AtomicBoolean();
         try {
-            return convert(request, choice, image, reused, work, began);
+            return convert(request, choice, image, hasReused, work, began);
         } catch (ConversionException | CorruptImageException e) {
             var isDifferent = e instanceof CorruptImageException
                     || e instanceof ConversionException known && known.reason() == FailureReason.VerificationFailed;
-            if (!isDifferent || reused.isEmpty()) {
+            if (!isDifferent || !hasReused.get()) {
                 throw e;
             }
             progress.say("Converting every layer anew, for with those that were converted before " + e.getMessage());
-            return convert(request.anew(), choice, image, new ConcurrentHashMap<>(), work, began);
+            return convert(request.anew(), choice, image, new AtomicBoolean(), work, began);
         }
     }
 
-    /** @param reused gets the layers that were not converted because a record said what they became */
+    /** @param hasReused is set if a layer was not converted because a record said what it became */
     private ConversionResult convert(
             ConversionRequest request,
             ModeChoice choice,
             SourceImage image,
-            Map<Digest, ConvertedLayer> reused,
+            AtomicBoolean hasReused,
             Path work,
             long began)
             throws IOException, CorruptImageException {
@@ -175,11 +177,7 @@ public final class Converter {
                         request.options(),
                         work);
         var layers = convertLayers(request, choice, image, dictionaries, work);
-        layers.forEach((digest, layer) -> {
-            if (layer.isReused()) {
-                reused.put(digest, layer);
-            }
-        });
+        hasReused.set(layers.values().stream().anyMatch(ConvertedLayer::isReused));
         var convertTime = Duration.ofNanos(System.nanoTime() - convertBegan);
         var read = layers.values().stream().mapToLong(ConvertedLayer::tarBytes).sum();
 
