@@ -116,6 +116,8 @@ public record SnapshotterConfigStatus(
 
             @JsonPropertyDescription("Driver in use.") String driver,
 
+            @JsonPropertyDescription("Why that driver and no other.") @Nullable String driverReason,
+
             @JsonPropertyDescription("Version of the agent.") @Nullable String agent,
 
             @JsonPropertyDescription("How many nodes are so.")

@@ -165,8 +165,9 @@ final class RoundTripTest {
     @Test
     void aFullSnapshotterConfigStatusSurvivesTheWayThroughYaml() {
         var versions = List.of(
-                new SnapshotterConfigStatus.VersionSeen("2.1.9", "6.12.0", "Fuse", "0.1.0", 1),
-                new SnapshotterConfigStatus.VersionSeen("2.1.9", "6.18.0", "Erofs", "0.1.0", 12));
+                new SnapshotterConfigStatus.VersionSeen(
+                        "2.1.9", "6.8.0", "Fuse", "driver erofs does not work here", "0.1.0", 1),
+                new SnapshotterConfigStatus.VersionSeen("2.1.9", "6.18.0", "Erofs", null, "0.1.0", 12));
         var status = SnapshotterConfigStatus.builder()
                 .observedGeneration(1L)
                 .nodes(new SnapshotterConfigStatus.Nodes(13, 13, 12, 1))

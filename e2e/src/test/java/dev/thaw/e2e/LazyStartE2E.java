@@ -156,14 +156,18 @@ class LazyStartE2E {
         Cluster.await(
                 "the SnapshotterConfig to be Ready",
                 A_MINUTE,
-                () -> condition(
-                        cluster.client()
-                                .genericKubernetesResources("thaw.dev/v1alpha1", "SnapshotterConfig")
-                                .list()
-                                .getItems()
-                                .getFirst(),
-                        "Ready"),
+                () -> condition(snapshotterConfig(), "Ready"),
                 "True"::equals);
+        String reason = snapshotterConfig().get("status", "versions", 0, "driverReason");
+        assertThat(reason).as("why the nodes' driver was chosen").isNotBlank();
+    }
+
+    private GenericKubernetesResource snapshotterConfig() {
+        return cluster.client()
+                .genericKubernetesResources("thaw.dev/v1alpha1", "SnapshotterConfig")
+                .list()
+                .getItems()
+                .getFirst();
     }
 
     @Test

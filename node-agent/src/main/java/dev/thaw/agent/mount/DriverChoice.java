@@ -3,6 +3,7 @@ package dev.thaw.agent.mount;
 import dev.thaw.agent.AgentException;
 import dev.thaw.agent.AgentException.MountFailed;
 import dev.thaw.agent.config.AgentSettings.Driver;
+import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.nio.file.Path;
 import org.slf4j.Logger;
@@ -20,8 +21,18 @@ final class DriverChoice {
             case Fuse -> FuseDriver.start(root.resolve("mounts"), registry, "the configuration says so");
             case Auto -> auto(root, holder, registry);
         };
-        LOG.info("mounting with driver {}: {}", driver.name(), driver.reason());
+        announce(driver.name(), driver.reason(), registry);
         return driver;
+    }
+
+    /** Says it in the log and in the metrics; the operator hears of it from the node's reports. */
+    static void announce(String driver, String reason, MeterRegistry registry) {
+        LOG.info("mounting with driver {}: {}", driver, reason);
+        Gauge.builder("thaw.driver", () -> 1)
+                .tag("driver", driver)
+                .tag("reason", reason)
+                .description("Always 1; the labels say how images are mounted on this node, and why so")
+                .register(registry);
     }
 
     private static MountDriver auto(Path root, Path holder, MeterRegistry registry) throws AgentException {

@@ -190,7 +190,8 @@ final class RolloutStatus {
                     report.containerdVersion(),
                     report.kernelVersion(),
                     driver(report.driver()),
-                    report.agentVersion().isEmpty() ? null : report.agentVersion(),
+                    emptyToNull(report.driverReason()),
+                    emptyToNull(report.agentVersion()),
                     0);
             counted.merge(kind, 1, Integer::sum);
         }
@@ -199,6 +200,7 @@ final class RolloutStatus {
                         entry.getKey().containerd(),
                         entry.getKey().kernel(),
                         entry.getKey().driver(),
+                        entry.getKey().driverReason(),
                         entry.getKey().agent(),
                         entry.getValue()))
                 .sorted(Comparator.comparingInt(VersionSeen::nodes).reversed().thenComparing(VersionSeen::toString))

@@ -207,6 +207,7 @@ class NodeServerTest {
                 .reportNode(ReportNodeRequest.newBuilder()
                         .setAgentVersion("1.0")
                         .setDriver("erofs")
+                        .setDriverReason("the configuration says so")
                         .addImages(NodeImage.newBuilder()
                                 .setArtifactDigest(digest('b'))
                                 .setCachedBytes(1)
@@ -216,6 +217,7 @@ class NodeServerTest {
         assertThat(server.reports().of("node-7")).get().satisfies(report -> {
             assertThat(report.pod()).isEqualTo("agent-pod");
             assertThat(report.driver()).isEqualTo("erofs");
+            assertThat(report.driverReason()).isEqualTo("the configuration says so");
             assertThat(report.images()).hasSize(1);
             assertThat(report.problems().getFirst()).hasSizeLessThanOrEqualTo(500);
             assertThat(report.isFresh(Instant.now())).isTrue();

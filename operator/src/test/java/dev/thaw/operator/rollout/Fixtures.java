@@ -119,6 +119,17 @@ final class Fixtures {
 
     static NodeReport report(String node, Instant received, String... problems) {
         return new NodeReport(
-                node, "pod", received, "0.1", "2.1.9", "6.12", "erofs", "", 10, 100, List.of(), List.of(problems));
+                node,
+                "pod",
+                received,
+                "0.1",
+                "2.1.9",
+                "6.12",
+                "erofs",
+                "the kernel can",
+                10,
+                100,
+                List.of(),
+                List.of(problems));
     }
 }

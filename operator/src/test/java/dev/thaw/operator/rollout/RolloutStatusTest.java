@@ -42,9 +42,11 @@ class RolloutStatusTest {
         assertThat(condition(status, ConditionType.PROGRESSING).reason()).isEqualTo(Reason.ROLLED_OUT);
         assertThat(condition(status, ConditionType.DEGRADED).holds()).isFalse();
         assertThat(status.drivers()).isEqualTo("Erofs:2");
-        assertThat(status.versions())
-                .singleElement()
-                .satisfies(seen -> assertThat(seen.nodes()).isEqualTo(2));
+        assertThat(status.versions()).singleElement().satisfies(seen -> {
+            assertThat(seen.nodes()).isEqualTo(2);
+            assertThat(seen.driver()).isEqualTo("Erofs");
+            assertThat(seen.driverReason()).isEqualTo("the kernel can");
+        });
         assertThat(status.cache().usedBytes()).isEqualTo(20);
         assertThat(status.runtimeClasses()).containsExactly("runc-lazy");
     }
