@@ -72,8 +72,11 @@ final class Agent implements AutoCloseable {
 
     private static final String VERSION = "0.1.0";
 
-    /** When a cold start is reported again, after the process started: often at first, so that little is counted past Ready. */
-    private static final List<Duration> REPORTED_AGAIN = Stream.of(1, 2, 4, 6, 9, 13, 19, 28, 60, 300)
+    /**
+     * When it is told what a start fetches and reads, after the process started: often at first, so that little is counted
+     * past Ready.
+     */
+    private static final List<Duration> TOLD_AGAIN = Stream.of(1, 2, 4, 6, 9, 13, 19, 28, 60, 300)
             .map(Duration::ofSeconds)
             .toList();
 
@@ -137,8 +140,8 @@ final class Agent implements AutoCloseable {
                 ? Optional.<ColdStartSpool>empty()
                 : Optional.of(part(
                         new ColdStartSpool(nodeService.get(), settings.root().resolve("cold-starts"))));
-        var traces = nodeService.map(
-                connection -> part(new TraceReporter(connection, images::recording, TraceReporter.TIMES)));
+        var traces = nodeService.map(connection -> part(new TraceReporter(
+                connection, images::recording, TOLD_AGAIN, Executors.newVirtualThreadPerTaskExecutor())));
         var clock = part(new ColdStartClock(
                 containerd, () -> late.get()::lazyRoot, images, sink(images, spool, traces, lateClock::get), metrics));
         var snapshots = part(new Snapshots(
@@ -228,7 +231,7 @@ final class Agent implements AutoCloseable {
             traces.ifPresent(reporter -> reporter.started(start));
             spool.ifPresent(reports -> {
                 reports.report(start);
-                for (var delay : REPORTED_AGAIN) {
+                for (var delay : TOLD_AGAIN) {
                     later.schedule(
                             () -> clock.get().again(start.containerId()).ifPresent(reports::report),
                             delay.toMillis(),

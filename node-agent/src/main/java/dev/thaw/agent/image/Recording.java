@@ -7,6 +7,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -26,6 +27,7 @@ public final class Recording {
     private long[] places = new long[256];
     private int[] millis = new int[256];
     private int count;
+    private final AtomicBoolean started = new AtomicBoolean();
     private volatile boolean wanted;
     private volatile boolean ended;
 
@@ -87,6 +89,11 @@ public final class Recording {
     /** Whether others want to learn from it. */
     public boolean isWanted() {
         return wanted;
+    }
+
+    /** Whether nobody asked this before: what is recorded belongs to the container that started first. */
+    public boolean isFirstStart() {
+        return !started.getAndSet(true);
     }
 
     /** Ends it; what was recorded stays. */

@@ -10,12 +10,10 @@ import dev.thaw.oci.Digest;
 import io.grpc.StatusException;
 import java.io.IOException;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
@@ -23,45 +21,47 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Tells the operator what the first start of an image reads: a few times, since the operator knows when the pod became ready
- * and cuts there. A report that the operator does not take is lost unless a later one follows; so is one of an agent that ends.
+ * Tells the operator what the first start of an image reads, until the operator, which knows when the pod became ready, says
+ * that it has all of it. A report that the operator does not take is lost unless a later one follows; so is one of an agent
+ * that ends.
  */
 public final class TraceReporter implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(TraceReporter.class);
     private static final Duration DEADLINE = Duration.ofSeconds(20);
 
-    /** When to report, after the process started; the last one is before the recording ends. */
-    public static final List<Duration> TIMES =
-            List.of(Duration.ofSeconds(3), Duration.ofSeconds(15), Duration.ofSeconds(60), Duration.ofSeconds(290));
-
     private final NodeServiceConnection connection;
     private final Function<Digest, Optional<Recording>> recordings;
     private final List<Duration> times;
-    private final Map<Digest, Recording> followed = new ConcurrentHashMap<>();
-    private final ExecutorService followers = Executors.newVirtualThreadPerTaskExecutor();
+    private final ExecutorService followers;
 
     /**
      * @param recordings finds what the first start of an image on this node reads
      * @param times when to report, after the process started
+     * @param followers waits for these times, a task for each start, and ends with this
      */
     public TraceReporter(
-            NodeServiceConnection connection, Function<Digest, Optional<Recording>> recordings, List<Duration> times) {
+            NodeServiceConnection connection,
+            Function<Digest, Optional<Recording>> recordings,
+            List<Duration> times,
+            ExecutorService followers) {
         this.connection = connection;
         this.recordings = recordings;
         this.times = List.copyOf(times);
+        this.followers = followers;
     }
 
     /** A container has started. Only the first one of an image matters. */
     public void started(ColdStart start) {
-        var recording = recordings.apply(start.artifact()).filter(running -> !running.hasEnded());
-        if (recording.isEmpty() || recording.get().equals(followed.put(start.artifact(), recording.get()))) {
-            return;
-        }
-        try {
-            followers.execute(() -> follow(start, recording.get()));
-        } catch (RejectedExecutionException e) {
-            log.debug("the agent ends; the start of {} is not reported", start.artifact());
-        }
+        recordings
+                .apply(start.artifact())
+                .filter(recording -> !recording.hasEnded() && recording.isFirstStart())
+                .ifPresent(recording -> {
+                    try {
+                        followers.execute(() -> follow(start, recording));
+                    } catch (RejectedExecutionException e) {
+                        log.debug("the agent ends; the start of {} is not reported", start.artifact());
+                    }
+                });
     }
 
     private void follow(ColdStart start, Recording recording) {
@@ -70,35 +70,34 @@ public final class TraceReporter implements AutoCloseable {
             for (var time : times) {
                 Thread.sleep(time.minus(waited));
                 waited = time;
-                if (recording.isWanted()) {
-                    report(start, recording);
+                if (recording.isWanted() && isAllOfIt(start, recording)) {
+                    return;
                 }
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-        } finally {
-            followed.remove(start.artifact(), recording);
         }
     }
 
-    private void report(ColdStart start, Recording recording) {
+    /** Reports what has been read by now. @return whether the operator needs no more */
+    private boolean isAllOfIt(ColdStart start, Recording recording) {
         try {
-            connection
+            return connection
                     .service()
                     .withWaitForReady()
                     .withDeadlineAfter(DEADLINE.toMillis(), TimeUnit.MILLISECONDS)
-                    .reportTrace(message(start, recording));
+                    .reportTrace(message(start, recording))
+                    .getComplete();
         } catch (StatusException | IOException e) {
             log.info("the operator does not take what the start of {} read: {}", start.artifact(), e.getMessage());
+            return false;
         }
     }
 
     private static ReportTraceRequest message(ColdStart start, Recording recording) {
+        var taken = Instant.now();
         var chunks = Chunks.newBuilder();
-        var trace = Trace.newBuilder()
-                .setBegun(Timestamp.newBuilder()
-                        .setSeconds(recording.begun().getEpochSecond())
-                        .setNanos(recording.begun().getNano()));
+        var trace = Trace.newBuilder().setBegun(timestamp(recording.begun()));
         int before = 0;
         for (var read : recording.reads()) {
             chunks.addBlob(read.place().blob()).addChunk(read.place().chunk());
@@ -115,6 +114,14 @@ public final class TraceReporter implements AutoCloseable {
                 .setTrace(trace.setChunks(chunks))
                 .setPrefetchedBytes(prefetched.bytes())
                 .setPrefetchedUsedBytes(prefetched.used())
+                .setTaken(timestamp(taken))
+                .build();
+    }
+
+    private static Timestamp timestamp(Instant at) {
+        return Timestamp.newBuilder()
+                .setSeconds(at.getEpochSecond())
+                .setNanos(at.getNano())
                 .build();
     }
 

@@ -32,6 +32,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.SplittableRandom;
 import java.util.TreeSet;
+import java.util.concurrent.Executors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -189,13 +190,20 @@ final class StartPrefetchTest {
         await().atMost(PATIENCE)
                 .until(() ->
                         first.store.recording(image.artifact()).orElseThrow().isWanted());
-        var reporter = new TraceReporter(connection, first.store::recording, List.of(Duration.ZERO));
+        var follower = Executors.newSingleThreadExecutor();
+        var reporter = new TraceReporter(
+                connection, first.store::recording, List.of(Duration.ZERO, Duration.ZERO, Duration.ZERO), follower);
         open.add(reporter);
+        operator.wantedTraces = 2;
 
         reporter.started(start(image.artifact()));
+        // a container that starts while the first one's start is known has no part in it
+        reporter.started(start(image.artifact()));
 
-        await().atMost(PATIENCE).until(() -> operator.traces.size() == 1);
+        follower.submit(() -> {}).get();
+        assertThat(operator.traces).hasSize(2);
         var report = operator.traces.element();
+        assertThat(report.hasTaken()).isTrue();
         assertThat(report.getPodName()).isEqualTo("pod");
         assertThat(report.getTrace().getAfterMillisCount())
                 .isEqualTo(report.getTrace().getChunks().getChunkCount());

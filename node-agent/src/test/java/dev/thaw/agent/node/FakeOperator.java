@@ -52,6 +52,9 @@ public final class FakeOperator extends NodeServiceGrpc.NodeServiceImplBase impl
     final ConcurrentLinkedQueue<ReportNodeRequest> nodeReports = new ConcurrentLinkedQueue<>();
     final ConcurrentLinkedQueue<String> tokens = new ConcurrentLinkedQueue<>();
     public final ConcurrentLinkedQueue<ReportTraceRequest> traces = new ConcurrentLinkedQueue<>();
+    /** So many reports are all that it asks for. */
+    public volatile int wantedTraces = 1;
+
     final AtomicInteger credentialCalls = new AtomicInteger();
     volatile Optional<GetCredentialsResponse> credentials = Optional.empty();
     public volatile GetTraceResponse learned = GetTraceResponse.getDefaultInstance();
@@ -132,7 +135,9 @@ public final class FakeOperator extends NodeServiceGrpc.NodeServiceImplBase impl
     @Override
     public void reportTrace(ReportTraceRequest request, StreamObserver<ReportTraceResponse> reply) {
         traces.add(request);
-        reply.onNext(ReportTraceResponse.getDefaultInstance());
+        reply.onNext(ReportTraceResponse.newBuilder()
+                .setComplete(traces.size() >= wantedTraces)
+                .build());
         reply.onCompleted();
     }
 

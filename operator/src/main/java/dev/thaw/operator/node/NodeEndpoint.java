@@ -138,6 +138,7 @@ final class NodeEndpoint extends NodeServiceGrpc.NodeServiceImplBase {
     @Override
     public void reportTrace(ReportTraceRequest request, StreamObserver<ReportTraceResponse> reply) {
         answer(reply, () -> {
+            boolean complete = true;
             if (isLearned(request.getArtifactDigest())) {
                 if (!ReportedTrace.isSound(request)) {
                     throw Status.INVALID_ARGUMENT
@@ -145,9 +146,12 @@ final class NodeEndpoint extends NodeServiceGrpc.NodeServiceImplBase {
                                     "the trace names a chunk twice, or its lists differ in length or are too long")
                             .asException();
                 }
-                traces.add(request.getArtifactDigest(), request, ready(request));
+                var over = over(request);
+                traces.add(request.getArtifactDigest(), request, over);
+                complete = over.filter(time -> ReportedTrace.isComplete(request, time))
+                        .isPresent();
             }
-            return ReportTraceResponse.getDefaultInstance();
+            return ReportTraceResponse.newBuilder().setComplete(complete).build();
         });
     }
 
@@ -171,10 +175,10 @@ final class NodeEndpoint extends NodeServiceGrpc.NodeServiceImplBase {
         planning.run();
     }
 
-    private Optional<Instant> ready(ReportTraceRequest request) {
+    private Optional<Instant> over(ReportTraceRequest request) {
         return pods.named(request.getPodNamespace(), request.getPodName())
                 .filter(pod -> pod.uid().equals(request.getPodUid()))
-                .flatMap(WatchedPod::ready);
+                .flatMap(pod -> ReportedTrace.over(request, pod));
     }
 
     /** Whether a LazyImage wants to learn how the artifact is read. */

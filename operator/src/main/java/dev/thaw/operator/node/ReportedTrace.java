@@ -11,8 +11,11 @@ import java.util.Optional;
 
 /** What an agent says that a start has read, made fit to be kept. */
 final class ReportedTrace {
-    /** A server goes on reading for a moment after it says that it is ready: what the first requests need. */
-    private static final Duration AFTER_READY = Duration.ofSeconds(10);
+    /** The time in the condition is cut to the second. */
+    private static final Duration AFTER_READY = Duration.ofSeconds(1);
+
+    /** A pod that is not probed is ready as soon as its processes run, which have read next to nothing by then. */
+    private static final Duration AFTER_RUNNING = Duration.ofSeconds(10);
 
     private ReportedTrace() {}
 
@@ -37,19 +40,33 @@ final class ReportedTrace {
         return true;
     }
 
-    /**
-     * What is kept of a sound report: without the names of pods, and without what was read well after the pod was ready, for
-     * that no start waits.
-     *
-     * @param ready when the pod became ready, as far as it has
-     */
-    static ReportTraceRequest kept(ReportTraceRequest report, Optional<Instant> ready) {
-        var kept = report.toBuilder().clearPodNamespace().clearPodName().clearPodUid();
+    /** When the start that is reported was over, as far as it is: no start waits for what is read later. */
+    static Optional<Instant> over(ReportTraceRequest report, WatchedPod pod) {
         var begun = instant(report.getTrace().getBegun());
-        ready.filter(time -> time.isAfter(begun))
-                .ifPresent(time -> kept.setTrace(until(
-                        report.getTrace(),
-                        Duration.between(begun, time).plus(AFTER_READY).toMillis())));
+        return pod.ready()
+                .filter(ready -> ready.isAfter(begun))
+                .map(ready -> ready.plus(pod.probed() ? AFTER_READY : AFTER_RUNNING));
+    }
+
+    /** Whether the report holds all of a start that was over then. */
+    static boolean isComplete(ReportTraceRequest report, Instant over) {
+        return !instant(report.getTaken()).isBefore(over);
+    }
+
+    /**
+     * What is kept of a sound report: without the names of pods, and without what was read after the start.
+     *
+     * @param over when the start was over, as far as it is
+     */
+    static ReportTraceRequest kept(ReportTraceRequest report, Optional<Instant> over) {
+        var kept = report.toBuilder()
+                .clearPodNamespace()
+                .clearPodName()
+                .clearPodUid()
+                .clearTaken();
+        var begun = instant(report.getTrace().getBegun());
+        over.ifPresent(time -> kept.setTrace(
+                until(report.getTrace(), Duration.between(begun, time).toMillis())));
         return kept.build();
     }
 

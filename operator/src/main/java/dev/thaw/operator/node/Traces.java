@@ -63,11 +63,11 @@ public final class Traces implements ImageTable.Listener {
      * Learns from a start, if it was not learned from enough of them.
      *
      * @param report a sound one
-     * @param ready when the pod became ready, as far as it has
+     * @param over when the start was over, as far as it is
      * @throws KubernetesClientException when it cannot be saved
      */
-    void add(String artifact, ReportTraceRequest report, Optional<Instant> ready) {
-        var kept = ReportedTrace.kept(report, ready);
+    void add(String artifact, ReportTraceRequest report, Optional<Instant> over) {
+        var kept = ReportedTrace.kept(report, over);
         if (kept.getTrace().getChunks().getChunkCount() > 0 && of(artifact).learn(kept)) {
             listeners.forEach(Runnable::run);
         }

@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param node where it was bound; empty while it waits for a node
  * @param images references as its containers name them
  * @param over all its containers have ended for good
+ * @param probed it is not ready before a probe says so
  * @param ready since when its condition Ready is true
  */
 record WatchedPod(
@@ -26,6 +27,7 @@ record WatchedPod(
         String node,
         Set<String> images,
         boolean over,
+        boolean probed,
         Optional<Instant> scheduled,
         Optional<Instant> ready) {
     static WatchedPod of(Pod pod) {
@@ -40,8 +42,17 @@ record WatchedPod(
                 spec == null ? "" : Objects.requireNonNullElse(spec.getNodeName(), ""),
                 images(pod),
                 "Succeeded".equals(phase) || "Failed".equals(phase),
+                isProbed(pod),
                 since(pod, "PodScheduled"),
                 since(pod, "Ready"));
+    }
+
+    private static boolean isProbed(Pod pod) {
+        var spec = pod.getSpec();
+        return spec != null
+                && Stream.concat(stream(spec.getInitContainers()), stream(spec.getContainers()))
+                        .anyMatch(container ->
+                                container.getReadinessProbe() != null || container.getStartupProbe() != null);
     }
 
     private static Set<String> images(Pod pod) {

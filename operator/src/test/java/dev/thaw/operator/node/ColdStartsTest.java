@@ -115,7 +115,7 @@ class ColdStartsTest {
 
     private static WatchedPod pod(Instant ready) {
         return new WatchedPod(
-                "team", "pod", "uid", "node-1", Set.of(), false, Optional.empty(), Optional.ofNullable(ready));
+                "team", "pod", "uid", "node-1", Set.of(), false, true, Optional.empty(), Optional.ofNullable(ready));
     }
 
     private static Timestamp time(Instant instant) {

@@ -26,6 +26,7 @@ import dev.thaw.node.v1.WatchImagesRequest;
 import dev.thaw.node.v1.WatchWarmupsRequest;
 import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.Probe;
 import io.fabric8.kubernetes.api.model.SecretBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.server.mock.EnableKubernetesMockClient;
@@ -284,7 +285,10 @@ class NodeServerTest {
                         .setLearning(true)
                         .build());
 
-        var _ = blocking("node-1").reportTrace(SampleTraces.report("c1", 7, 3, 5));
+        assertThat(blocking("node-1")
+                        .reportTrace(SampleTraces.report("c1", 7, 3, 5))
+                        .getComplete())
+                .isFalse();
 
         assertThat(blocking("node-2").getTrace(asked).getChunks().getChunkList())
                 .containsExactly(7, 3, 5);
@@ -297,7 +301,7 @@ class NodeServerTest {
     }
 
     @Test
-    void cutsWhatAStartReadLongAfterItsPodWasReady() {
+    void cutsWhatWasReadAfterTheStartAndAsksForNoMoreOfIt() {
         client.resource(image("team", "app")).create();
         awaitImage();
         pod("team", "web", "node-1", "registry.example/team/app@" + digest('a'));
@@ -305,6 +309,11 @@ class NodeServerTest {
                 .inNamespace("team")
                 .withName("web")
                 .edit(pod -> new PodBuilder(pod)
+                        .editSpec()
+                        .editFirstContainer()
+                        .withReadinessProbe(new Probe())
+                        .endContainer()
+                        .endSpec()
                         .editOrNewStatus()
                         .addNewCondition()
                         .withType("Ready")
@@ -320,7 +329,7 @@ class NodeServerTest {
                 .get()
                 .getMetadata()
                 .getUid();
-        var report = SampleTraces.report("c1", IntStream.range(0, 20).toArray()).toBuilder()
+        var report = SampleTraces.takenAfter(20, "c1", IntStream.range(0, 20).toArray()).toBuilder()
                 .setPodNamespace("team")
                 .setPodName("web")
                 .setPodUid(uid)
@@ -328,9 +337,9 @@ class NodeServerTest {
         var asked = GetTraceRequest.newBuilder().setArtifactDigest(digest('b')).build();
 
         await().atMost(PATIENCE).untilAsserted(() -> {
-            var _ = blocking("node-1").reportTrace(report);
+            assertThat(blocking("node-1").reportTrace(report).getComplete()).isTrue();
             assertThat(blocking("node-2").getTrace(asked).getChunks().getChunkCount())
-                    .isEqualTo(11);
+                    .isEqualTo(2);
         });
     }
 
@@ -343,7 +352,8 @@ class NodeServerTest {
         client.resource(image).create();
         awaitImage();
 
-        var _ = blocking("node-1").reportTrace(SampleTraces.report("c1", 1));
+        assertThat(blocking("node-1").reportTrace(SampleTraces.report("c1", 1)).getComplete())
+                .isTrue();
 
         assertThat(blocking("node-1")
                         .getTrace(GetTraceRequest.newBuilder()

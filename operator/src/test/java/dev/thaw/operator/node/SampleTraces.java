@@ -23,6 +23,14 @@ final class SampleTraces {
         return trace.setChunks(places).build();
     }
 
+    /** @param seconds after the image was claimed */
+    static ReportTraceRequest takenAfter(int seconds, String container, int... chunks) {
+        return report(container, chunks).toBuilder()
+                .setTaken(Timestamp.newBuilder()
+                        .setSeconds(BEGUN.plusSeconds(seconds).getEpochSecond()))
+                .build();
+    }
+
     static ReportTraceRequest report(String container, int... chunks) {
         return ReportTraceRequest.newBuilder()
                 .setArtifactDigest(LazyImages.digest('b'))
