@@ -5,6 +5,8 @@ import dev.thaw.operator.admission.WaitingPodReconciler;
 import dev.thaw.operator.certificates.Certificates;
 import dev.thaw.operator.image.LazyImageReconciler;
 import dev.thaw.operator.node.NodeServer;
+import dev.thaw.operator.registry.HttpImageRegistry;
+import dev.thaw.operator.registry.RegistryEntry;
 import dev.thaw.operator.rollout.AgentNodeReconciler;
 import dev.thaw.operator.rollout.Apply;
 import dev.thaw.operator.rollout.SnapshotterConfigReconciler;
@@ -84,8 +86,12 @@ public final class OperatorProgram implements AutoCloseable {
         bindMachine();
         leadership = new Leadership(client, settings);
         certificates = new Certificates(settings.certificateSettings(), client, clock);
-        webhook =
-                settings.webhookConfiguration().map(ignored -> new PodWebhook(client, settings.admission(), registry));
+        webhook = settings.webhookConfiguration()
+                .map(ignored -> new PodWebhook(
+                        client,
+                        settings.admission(),
+                        new HttpImageRegistry(RegistryEntry.settings(settings.registries())),
+                        registry));
         nodes = new NodeServer(client, settings.nodeServer(), certificates.node(), registry, clock);
         operator = new Operator(overrider -> {
             configure(overrider);

@@ -21,4 +21,7 @@ interface ClusterFacts {
 
     /** True if images of that namespace's pods may get a LazyImage unasked. */
     boolean mayMakeImages(String namespace);
+
+    /** Why a LazyImage that a pod asked for lately was not made; empty if it was, or nobody asked. */
+    Optional<String> whyNotMade(WantedImage wanted);
 }

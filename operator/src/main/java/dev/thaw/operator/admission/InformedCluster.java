@@ -12,6 +12,7 @@ import io.fabric8.kubernetes.client.informers.cache.Cache;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -21,13 +22,17 @@ final class InformedCluster implements ClusterFacts, AutoCloseable {
     private static final long NO_RESYNC = 0;
 
     private final boolean autoCreate;
+    private final Function<WantedImage, Optional<String>> refusals;
     private final List<SharedIndexInformer<LazyImage>> images = new ArrayList<>();
     private final SharedIndexInformer<RuntimeClass> runtimeClasses;
     private final SharedIndexInformer<Node> readyNodes;
     private final SharedIndexInformer<Namespace> namespaces;
 
-    InformedCluster(KubernetesClient client, AdmissionSettings settings) {
+    /** @param refusals why a LazyImage was not made */
+    InformedCluster(
+            KubernetesClient client, AdmissionSettings settings, Function<WantedImage, Optional<String>> refusals) {
         autoCreate = settings.autoCreate();
+        this.refusals = refusals;
         if (settings.watchNamespaces().isEmpty()) {
             images.add(client.resources(LazyImage.class).inAnyNamespace().runnableInformer(NO_RESYNC));
         }
@@ -95,6 +100,11 @@ final class InformedCluster implements ClusterFacts, AutoCloseable {
         var labels = found == null ? null : found.getMetadata().getLabels();
         var said = labels == null ? null : labels.get(Names.AUTO_CREATE);
         return said == null ? autoCreate && found != null : Boolean.parseBoolean(said);
+    }
+
+    @Override
+    public Optional<String> whyNotMade(WantedImage wanted) {
+        return refusals.apply(wanted);
     }
 
     @Override

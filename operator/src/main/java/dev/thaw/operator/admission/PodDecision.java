@@ -192,11 +192,17 @@ sealed interface PodDecision {
                 return;
             }
             var wanted = WantedImage.of(namespace, container.getImage(), reference, pod);
+            var refusal = cluster.whyNotMade(wanted);
+            if (refusal.isPresent()) {
+                why.add("container %s: no LazyImage is made for %s: %s"
+                        .formatted(container.getName(), reference, refusal.get()));
+                return;
+            }
             missing.add(wanted);
             if (LazyPod.waits(pod)) {
                 waiting.put(container.getName(), wanted.name());
             } else {
-                why.add("container %s: LazyImage %s is being made for the next pods"
+                why.add("container %s: LazyImage %s is made for the next pods if its repository takes it"
                         .formatted(container.getName(), wanted.name()));
             }
         }

@@ -3,6 +3,7 @@ package dev.thaw.operator.admission;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpsConfigurator;
 import com.sun.net.httpserver.HttpsServer;
+import dev.thaw.operator.registry.ImageRegistry;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.admission.v1.AdmissionResponse;
 import io.fabric8.kubernetes.api.model.admission.v1.AdmissionReview;
@@ -14,6 +15,7 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -51,10 +53,11 @@ public final class PodWebhook implements AutoCloseable {
     private @Nullable HttpsServer server;
 
     /** A webhook that knows the cluster by watching it. */
-    public PodWebhook(KubernetesClient client, AdmissionSettings settings, MeterRegistry registry) {
+    public PodWebhook(
+            KubernetesClient client, AdmissionSettings settings, ImageRegistry registries, MeterRegistry registry) {
         this.settings = settings;
-        this.cluster = new InformedCluster(client, settings);
-        this.maker = new LazyImageMaker(client);
+        this.maker = new LazyImageMaker(client, registries, InstantSource.system());
+        this.cluster = new InformedCluster(client, settings, maker::refusal);
         this.admission = new PodAdmission(cluster, settings, maker::make, registry);
         this.controller = new AdmissionController<>(admission);
     }

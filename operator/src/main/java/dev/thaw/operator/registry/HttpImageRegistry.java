@@ -56,6 +56,13 @@ public final class HttpImageRegistry implements ImageRegistry {
     }
 
     @Override
+    public void tryPush(Reference repository, CredentialSource credentials) throws IOException {
+        try (var client = new RegistryClient(settings, credentials)) {
+            client.upload(repository).abort();
+        }
+    }
+
+    @Override
     public void delete(Reference manifest, CredentialSource credentials) throws IOException {
         try (var client = new RegistryClient(settings, credentials)) {
             client.deleteManifest(manifest);

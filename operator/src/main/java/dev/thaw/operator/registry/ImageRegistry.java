@@ -23,6 +23,13 @@ public interface ImageRegistry {
     SourceImage image(Reference byDigest, CredentialSource credentials) throws IOException;
 
     /**
+     * Begins to push into a repository and leaves it at that: nothing stays there.
+     *
+     * @throws RegistryException if the registry does not let us, or does not answer
+     */
+    void tryPush(Reference repository, CredentialSource credentials) throws IOException;
+
+    /**
      * Deletes a manifest or a tag; what is gone already is fine.
      *
      * @throws RegistryException if the registry forbids deletion, or does not answer

@@ -28,6 +28,7 @@ final class FakeCluster implements ClusterFacts {
     private final Map<String, RuntimeClass> runtimeClasses = new HashMap<>();
     private final Set<String> readyNodes = new HashSet<>(Set.of("node-1"));
     private final Set<String> makingNamespaces = new HashSet<>();
+    private Optional<String> refusal = Optional.empty();
     private boolean broken;
 
     /** With an agent on node-1 and the class runc-lazy. */
@@ -61,6 +62,12 @@ final class FakeCluster implements ClusterFacts {
 
     FakeCluster makesImagesIn(String namespace) {
         makingNamespaces.add(namespace);
+        return this;
+    }
+
+    /** No LazyImage that is asked for is made. */
+    FakeCluster refusing(String why) {
+        refusal = Optional.of(why);
         return this;
     }
 
@@ -158,5 +165,10 @@ final class FakeCluster implements ClusterFacts {
     @Override
     public boolean mayMakeImages(String namespace) {
         return makingNamespaces.contains(namespace);
+    }
+
+    @Override
+    public Optional<String> whyNotMade(WantedImage wanted) {
+        return refusal;
     }
 }

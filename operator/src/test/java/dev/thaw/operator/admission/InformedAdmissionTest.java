@@ -8,7 +8,6 @@ import static dev.thaw.operator.admission.FakeCluster.runtimeClass;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.thaw.crds.LazyImage;
 import dev.thaw.crds.Names;
 import dev.thaw.crds.Reason;
 import io.fabric8.kubernetes.api.model.NamespaceBuilder;
@@ -21,6 +20,7 @@ import io.javaoperatorsdk.operator.Operator;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.awaitility.core.ThrowingRunnable;
 import org.junit.jupiter.api.Test;
@@ -37,7 +37,8 @@ class InformedAdmissionTest {
         client.resource(runtimeClass("runc-lazy", "runc-lazy")).create();
         namespace("team", Map.of("thaw.dev/auto-create", "true"));
         namespace("plain", Map.of());
-        try (var cluster = new InformedCluster(client, settings)) {
+        var refusal = Optional.of("no");
+        try (var cluster = new InformedCluster(client, settings, _ -> refusal)) {
             cluster.start();
             eventually(() -> assertThat(cluster.isSynced()).isTrue());
 
@@ -47,6 +48,8 @@ class InformedAdmissionTest {
             assertThat(cluster.runtimeClass("runc-lazy")).isPresent();
             assertThat(cluster.mayMakeImages("team")).isTrue();
             assertThat(cluster.mayMakeImages("plain")).isFalse();
+            assertThat(cluster.whyNotMade(wanted("registry.example/team/app:1")))
+                    .isEqualTo(refusal);
             assertThat(cluster.isAgentReady()).isFalse();
 
             client.resource(new NodeBuilder()
@@ -62,26 +65,8 @@ class InformedAdmissionTest {
         }
     }
 
-    @Test
-    void anImageThatManyPodsAskForIsMadeOnce() {
-        var pod = PodDecisionTest.pod("registry.example/team/app:1");
-        var wanted = WantedImage.of(
-                "team",
-                "registry.example/team/app:1",
-                ImageMatch.parse("registry.example/team/app:1").orElseThrow(),
-                pod);
-        try (var maker = new LazyImageMaker(client)) {
-            for (int i = 0; i < 10; i++) {
-                maker.make(wanted);
-            }
-        }
-
-        assertThat(client.resources(LazyImage.class).inNamespace("team").list().getItems())
-                .singleElement()
-                .satisfies(made -> {
-                    assertThat(made.getSpec().image()).isEqualTo("registry.example/team/app:1");
-                    assertThat(made.getMetadata().getName()).isEqualTo(wanted.name());
-                });
+    private static WantedImage wanted(String image) {
+        return WantedImage.of("team", image, ImageMatch.parse(image).orElseThrow(), PodDecisionTest.pod(image));
     }
 
     @Test

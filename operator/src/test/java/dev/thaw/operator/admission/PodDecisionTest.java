@@ -308,6 +308,21 @@ class PodDecisionTest {
     }
 
     @Test
+    void aPodNeitherAsksNorWaitsForAnImageThatIsNotMade() {
+        cluster.makesImagesIn("team").refusing("the registry forbids it");
+        var pod = pod("registry.example/public/sidecar:1");
+
+        assertThat(decide(pod)).isEqualTo(decide(waiting(pod)));
+        assertThat(decide(pod)).isInstanceOfSatisfying(PodDecision.LeftAlone.class, left -> {
+            assertThat(left.missing()).isEmpty();
+            assertThat(left.why())
+                    .singleElement()
+                    .asString()
+                    .contains("registry.example/public/sidecar:1", "the registry forbids it");
+        });
+    }
+
+    @Test
     void decidingAgainOnTheOutcomeChangesNothing() {
         cluster.makesImagesIn("team")
                 .with(ready("app", "registry.example/team/app:1"))
