@@ -41,6 +41,7 @@ import io.micrometer.core.instrument.binder.system.UptimeMetrics;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.time.Clock;
@@ -72,6 +73,9 @@ final class Agent implements AutoCloseable {
 
     private static final String VERSION = "0.1.0";
 
+    /** The JVM says by itself if the cache that it is given is of no use, and goes on without. */
+    private static final String AOT_CACHE = "-XX:AOTCache=";
+
     /**
      * When it is told what a start fetches and reads, after the process started: often at first, so that little is counted
      * past Ready.
@@ -92,9 +96,21 @@ final class Agent implements AutoCloseable {
      * @throws IOException when the configuration names what cannot be read, or a port that is taken
      */
     static Agent start(AgentSettings settings) throws AgentException, IOException {
+        return start(
+                settings,
+                metrics -> MountDriver.choose(settings.driver(), settings.root(), settings.holder(), metrics));
+    }
+
+    /** The way to mount images. */
+    @FunctionalInterface
+    interface Drivers {
+        MountDriver choose(MeterRegistry metrics) throws AgentException;
+    }
+
+    static Agent start(AgentSettings settings, Drivers drivers) throws AgentException, IOException {
         var agent = new Agent();
         try {
-            agent.build(settings);
+            agent.build(settings, drivers);
             return agent;
         } catch (AgentException | IOException | RuntimeException e) {
             agent.close();
@@ -102,13 +118,13 @@ final class Agent implements AutoCloseable {
         }
     }
 
-    private void build(AgentSettings settings) throws AgentException, IOException {
+    private void build(AgentSettings settings, Drivers drivers) throws AgentException, IOException {
         Files.createDirectories(settings.root());
         var metrics = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
         parts.push(metrics::close);
         // Containers may have waited for their reads since the agent before this one ended: nothing comes before them.
         // What is on disk needs no registry.
-        var driver = part(MountDriver.choose(settings.driver(), settings.root(), settings.holder(), metrics));
+        var driver = part(drivers.choose(metrics));
         var reach = new CompletableFuture<Reach>();
         var images = part(new ImageStore(
                 settings.root(),
@@ -164,7 +180,14 @@ final class Agent implements AutoCloseable {
                     nodeService.get(), warmups, wanted -> images.hold(wanted).forEach(snapshots::needNoLonger)));
         }
         unreadiness = List.of();
-        log.info("serves containerd on {}", settings.socket());
+        var machine = ManagementFactory.getRuntimeMXBean();
+        log.info(
+                "serves containerd on {}, {} ms after the start {} an AOT cache",
+                settings.socket(),
+                machine.getUptime(),
+                machine.getInputArguments().stream().anyMatch(argument -> argument.startsWith(AOT_CACHE))
+                        ? "with"
+                        : "without");
     }
 
     private <T extends AutoCloseable> T part(T part) {

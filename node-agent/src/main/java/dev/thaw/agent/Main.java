@@ -4,9 +4,17 @@ import dev.thaw.agent.config.AgentSettings;
 import dev.thaw.agent.install.ContainerdInstaller;
 import dev.thaw.agent.install.ContainerdRestart;
 import dev.thaw.agent.mount.Holder;
+import dev.thaw.agent.mount.MountDriver;
+import dev.thaw.agent.mount.NoMounts;
+import dev.thaw.agent.rehearsal.Rehearsal;
 import java.io.IOException;
+import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
@@ -25,9 +33,18 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         version = "thaw-agent 0.1.0",
         description = "Starts containers before their images are downloaded: containerd's snapshotter for lazy images.",
-        subcommands = {Main.Serve.class, Main.Install.class, Main.Uninstall.class, Main.Hold.class, Main.Wait.class})
+        subcommands = {
+            Main.Serve.class,
+            Main.Install.class,
+            Main.Uninstall.class,
+            Main.Hold.class,
+            Main.Wait.class,
+            Main.Rehearse.class
+        })
 public final class Main implements Runnable {
     private static final Logger log = LoggerFactory.getLogger(Main.class);
+    private static final String CONFIG = "--config";
+    private static final String SOCKET = "--socket";
 
     @Spec
     @SuppressWarnings("NullAway.Init") // set by picocli
@@ -38,6 +55,15 @@ public final class Main implements Runnable {
     }
 
     static int run(String... args) {
+        var usual = usual(List.of(args));
+        if (usual.isPresent()) {
+            try {
+                return usual.get().call();
+            } catch (Exception e) {
+                log.error("{}", e.getMessage(), e);
+                return 1;
+            }
+        }
         return new CommandLine(new Main())
                 .setExecutionExceptionHandler((e, command, result) -> {
                     log.error("{}", e.getMessage(), e);
@@ -46,9 +72,55 @@ public final class Main implements Runnable {
                 .execute(args);
     }
 
+    /**
+     * What every node runs, as its DaemonSets spell it, is found without the parser of command lines: that would take a quarter of
+     * the time in which an agent is to serve.
+     */
+    private static Optional<Callable<Integer>> usual(List<String> args) {
+        if (args.size() != 3) {
+            return Optional.empty();
+        }
+        var path = Path.of(args.get(2));
+        return switch (args.get(0) + " " + args.get(1)) {
+            case "serve " + CONFIG -> Optional.of(() -> serve(AgentSettings.load(path)));
+            case "hold " + SOCKET -> Optional.of(() -> hold(path));
+            default -> Optional.empty();
+        };
+    }
+
+    private static int serve(AgentSettings settings) throws AgentException, IOException, InterruptedException {
+        var agent = Agent.start(settings);
+        var end = new CountDownLatch(1);
+        var ended = new CountDownLatch(1);
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+            end.countDown();
+            await(ended);
+        }));
+        end.await();
+        agent.close();
+        ended.countDown();
+        return 0;
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static int hold(Path socket) throws IOException {
+        try (var holder = Holder.listen(socket)) {
+            holder.run();
+        }
+        return 0;
+    }
+
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "Say what to do: serve, install, uninstall, hold or wait.");
+        throw new ParameterException(
+                spec.commandLine(), "Say what to do: serve, install, uninstall, hold, wait or rehearse.");
     }
 
     /** The configuration file that most commands take. */
@@ -56,7 +128,7 @@ public final class Main implements Runnable {
         private static final Path USUAL = Path.of("/etc/thaw/agent.yaml");
 
         @Option(
-                names = "--config",
+                names = CONFIG,
                 paramLabel = "FILE",
                 description = "Configuration file; default: /etc/thaw/agent.yaml where it exists, else the defaults.")
         private @Nullable Path file;
@@ -78,25 +150,7 @@ public final class Main implements Runnable {
 
         @Override
         public Integer call() throws Exception {
-            var agent = Agent.start(configuration.load());
-            var end = new CountDownLatch(1);
-            var ended = new CountDownLatch(1);
-            Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-                end.countDown();
-                await(ended);
-            }));
-            end.await();
-            agent.close();
-            ended.countDown();
-            return 0;
-        }
-
-        private static void await(CountDownLatch latch) {
-            try {
-                latch.await();
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            }
+            return serve(configuration.load());
         }
     }
 
@@ -143,7 +197,7 @@ public final class Main implements Runnable {
                     "Keeps the descriptors of mounts while the agent restarts, so that running containers notice nothing. Does nothing else.")
     static final class Hold implements Callable<Integer> {
         @Option(
-                names = "--socket",
+                names = SOCKET,
                 paramLabel = "SOCKET",
                 defaultValue = "/run/thaw/holder.sock",
                 description = "Where the agent finds it; default: ${DEFAULT-VALUE}.")
@@ -151,10 +205,7 @@ public final class Main implements Runnable {
 
         @Override
         public Integer call() throws Exception {
-            try (var holder = Holder.listen(socket)) {
-                holder.run();
-            }
-            return 0;
+            return hold(socket);
         }
     }
 
@@ -167,6 +218,61 @@ public final class Main implements Runnable {
         public Integer call() throws InterruptedException {
             new CountDownLatch(1).await();
             return 0;
+        }
+    }
+
+    @Command(
+            name = "rehearse",
+            description =
+                    "Does once what an agent does on a node, with a registry, an operator and a containerd that are only"
+                            + " played, so that a JVM with -XX:AOTCacheOutput remembers what later starts need.")
+    static final class Rehearse implements Callable<Integer> {
+        @Option(
+                names = "--folder",
+                paramLabel = "FOLDER",
+                description =
+                        "Where a folder for it is made, and removed afterwards; default: the folder for temporary files.")
+        private Path parent = Path.of(System.getProperty("java.io.tmpdir"));
+
+        @Override
+        public Integer call() throws Exception {
+            Files.createDirectories(parent);
+            var folder = Files.createTempDirectory(parent, "thaw-rehearsal");
+            try {
+                new Rehearsal(folder, Rehearse::start).run();
+            } finally {
+                delete(folder);
+            }
+            return 0;
+        }
+
+        /** Where nothing can be mounted, as where images are built, all but that is rehearsed. */
+        private static Agent start(AgentSettings settings) throws AgentException, IOException {
+            return Agent.start(settings, metrics -> {
+                try {
+                    return MountDriver.choose(settings.driver(), settings.root(), settings.holder(), metrics);
+                } catch (AgentException e) {
+                    log.info("rehearses without mounts: {}", e.getMessage());
+                    return new NoMounts(settings.root(), "nothing can be mounted here");
+                }
+            });
+        }
+
+        private static void delete(Path folder) throws IOException {
+            Files.walkFileTree(folder, new SimpleFileVisitor<>() {
+                @Override
+                public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
+                    Files.delete(file);
+                    return FileVisitResult.CONTINUE;
+                }
+
+                @Override
+                public FileVisitResult postVisitDirectory(Path directory, @Nullable IOException failure)
+                        throws IOException {
+                    Files.delete(directory);
+                    return FileVisitResult.CONTINUE;
+                }
+            });
         }
     }
 }

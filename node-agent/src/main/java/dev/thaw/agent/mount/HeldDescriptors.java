@@ -9,17 +9,17 @@ import java.time.Duration;
 import java.util.OptionalInt;
 
 /** The agent's end of the {@link Holder}: descriptors that outlive this process. */
-final class HeldDescriptors {
+public final class HeldDescriptors {
     private static final Duration PATIENCE = Duration.ofSeconds(5);
 
     private final Path socket;
 
-    HeldDescriptors(Path socket) {
+    public HeldDescriptors(Path socket) {
         this.socket = socket;
     }
 
     /** Whether a holder answers. */
-    boolean isThere() {
+    public boolean isThere() {
         if (!Files.exists(socket)) {
             return false;
         }
@@ -32,7 +32,7 @@ final class HeldDescriptors {
     }
 
     /** Whether a holder answers and has a descriptor of that name. */
-    boolean holds(String name) {
+    public boolean holds(String name) {
         try {
             return Files.exists(socket)
                     && ask("list", -1).text().lines().skip(1).anyMatch(name::equals);
@@ -41,17 +41,17 @@ final class HeldDescriptors {
         }
     }
 
-    void put(String name, int descriptor) throws IOException {
+    public void put(String name, int descriptor) throws IOException {
         ask("put " + name, descriptor);
     }
 
     /** A copy of the descriptor, which the caller closes. */
-    OptionalInt get(String name) throws IOException {
+    public OptionalInt get(String name) throws IOException {
         var answer = ask("get " + name, -1);
         return answer.descriptor() < 0 ? OptionalInt.empty() : OptionalInt.of(answer.descriptor());
     }
 
-    void drop(String name) throws IOException {
+    public void drop(String name) throws IOException {
         ask("drop " + name, -1);
     }
 
