@@ -1,5 +1,6 @@
 package dev.thaw.bench;
 
+import dev.thaw.demo.AgentProgram;
 import dev.thaw.demo.Child;
 import dev.thaw.oci.Reference;
 import java.io.IOException;
@@ -53,7 +54,7 @@ final class Thaw implements Contender {
         Child.run(command);
     }
 
-    /** The agent with the flags of its image; its own class path is this program's. */
+    /** A program of Thaw's that runs once. */
     private static List<String> java(String mainClass) {
         return new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
@@ -95,18 +96,16 @@ final class Thaw implements Contender {
                     images: ["%s"]
                     """.formatted(
                             folder.resolve("root"), socket, holderSocket, containerd, Registry.LINKED_PORT, image));
-            var holder = start("hold", List.of("--socket", holderSocket.toString()), folder);
+            var program = AgentProgram.here();
+            var holder = start(folder, "holder", program.command("hold", "--socket", holderSocket.toString()));
             holder.awaitFile(holderSocket);
-            var agent = start("serve", List.of("--config", settings.toString()), folder);
+            var agent = start(folder, "agent", program.command("serve", "--config", settings.toString()));
             agent.awaitFile(socket);
             return List.of(agent, holder);
         }
 
-        private static Child start(String command, List<String> arguments, Path folder) throws IOException {
-            var all = java("dev.thaw.agent.Main");
-            all.add(command);
-            all.addAll(arguments);
-            return Child.start("thaw-agent " + command, all, Map.of(), folder.resolve(command + ".log"));
+        private static Child start(Path folder, String name, List<String> command) throws IOException {
+            return Child.start("thaw's " + name, command, Map.of(), folder.resolve(name + ".log"));
         }
     }
 }

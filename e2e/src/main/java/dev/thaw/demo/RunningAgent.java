@@ -5,14 +5,11 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /** The agent of the only node: the process that serves, and the one that holds its mounts. */
 final class RunningAgent {
-    private static final String MAIN = "dev.thaw.agent.Main";
-
     private final Path root;
     private final Path socket;
     private final Child agent;
@@ -58,17 +55,16 @@ final class RunningAgent {
                         authority,
                         tokenFile));
         var environment = Map.of("NODE_NAME", EmbeddedCluster.NODE);
-        var held = cleanup.keep(() -> Child.java(
+        var program = AgentProgram.here();
+        var held = cleanup.keep(() -> Child.start(
                 "the holder",
-                MAIN,
-                List.of("hold", "--socket", holder.toString()),
+                program.command("hold", "--socket", holder.toString()),
                 environment,
                 place.path("holder.log")));
         held.awaitFile(holder);
-        agent = cleanup.keep(() -> Child.java(
+        agent = cleanup.keep(() -> Child.start(
                 "the agent",
-                MAIN,
-                List.of("serve", "--config", settings.toString()),
+                program.command("serve", "--config", settings.toString()),
                 environment,
                 place.path("agent.log")));
         agent.awaitFile(socket);
