@@ -115,16 +115,33 @@ public final class BlobSections {
         long sectionsEnd = blobSizeBytes - TarHeader.BYTES - header.size();
         var sections = new ArrayList<Section>();
         for (long at = start; at < start + header.size(); at += ENTRY_BYTES) {
-            var section = read(in, at, sectionsEnd);
+            var section = read(in, at);
             if (sections.stream().anyMatch(s -> s.name().equals(section.name()))) {
                 throw in.corrupt(at, "section " + section.name() + " is listed twice");
             }
             sections.add(section);
         }
+        sections.removeIf(section -> isOfLayer(section, sections));
+        for (var section : sections) {
+            if (section.storedSize() > sectionsEnd || section.offset() > sectionsEnd - section.storedSize()) {
+                throw in.corrupt(-1, "section " + section.name() + " reaches beyond the blob");
+            }
+        }
         return new BlobSections(name, sections);
     }
 
-    private static Section read(Image in, long at, long sectionsEnd) throws CorruptImageException {
+    /**
+     * Of a blob that only describes a layer nydus-image lists the layer as the data, though nothing but the header that would follow
+     * it is here.
+     */
+    private static boolean isOfLayer(Section section, List<Section> sections) {
+        return section.name().equals(DATA)
+                && section.storedSize() > 0
+                && sections.stream()
+                        .anyMatch(other -> other.name().equals(CHUNK_TABLE) && other.offset() == TarHeader.BYTES);
+    }
+
+    private static Section read(Image in, long at) throws CorruptImageException {
         String name = in.ascii(at + 8, NAME_BYTES);
         if (!List.of(DATA, CHUNK_TABLE, CHUNK_TABLE_HEADER, DIGESTS, BOOTSTRAP).contains(name)) {
             throw in.corrupt(at + 8, "unknown section " + printable(name));
@@ -143,9 +160,6 @@ public final class BlobSections {
         long offset = name.equals(DATA) ? 0 : in.u63(at + 56, "offset");
         long stored = in.u63(at + 64, "stored size");
         long size = in.u63(at + 72, "size");
-        if (stored > sectionsEnd || offset > sectionsEnd - stored) {
-            throw in.corrupt(at + 56, "section " + name + " reaches beyond the blob");
-        }
         if (codec == Codec.NONE && stored != size && !name.equals(DATA)) {
             throw in.corrupt(at + 72, "section " + name + " is not compressed but has two sizes");
         }

@@ -4,6 +4,7 @@ import dev.thaw.rafs.LayerEntry.Kind;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 
 /** One entry of a layer under test with its content. Paths are strings of bytes: each character is one (ISO 8859-1). */
 @SuppressWarnings("ArrayRecordComponent") // compared by identity only
@@ -88,6 +89,13 @@ public record Item(LayerEntry entry, byte[] content) {
         var e = entry;
         var xattrs = new ArrayList<>(e.xattrs());
         xattrs.add(Xattr.of(name, value));
+        return with(e.mode(), e.uid(), e.gid(), e.mtimeSeconds(), e.mtimeNanos(), xattrs);
+    }
+
+    Item onlyXattrs(Predicate<String> kept) {
+        var e = entry;
+        var xattrs =
+                e.xattrs().stream().filter(xattr -> kept.test(xattr.text())).toList();
         return with(e.mode(), e.uid(), e.gid(), e.mtimeSeconds(), e.mtimeNanos(), xattrs);
     }
 
