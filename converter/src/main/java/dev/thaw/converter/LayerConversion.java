@@ -205,14 +205,11 @@ final class LayerConversion {
 
     private Descriptor index(Descriptor layer, LayerStream stream) throws IOException {
         try (var upload = target.upload()) {
-            var gzip = switch (stream.form()) {
-                case Form.Gzip(var scan) -> scan.orElse(null);
+            var scan = switch (stream.form()) {
+                case Form.Compressed(var asked) -> asked.orElse(null);
                 case Form.Plain() -> null;
-                case Form.Zstd() ->
-                    throw new NotIndexableException(
-                            "it is compressed with zstd, whose frames are only read from their beginning");
             };
-            var writer = new LayerIndexWriter(upload, request.options(), gzip, request.spanBytes());
+            var writer = new LayerIndexWriter(upload, request.options(), scan, request.spanBytes());
             var reader = new LayerReader(stream.content());
             for (var item = reader.next(); item != null; item = reader.next()) {
                 stop.check();

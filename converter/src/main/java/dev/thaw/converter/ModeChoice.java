@@ -38,6 +38,8 @@ record ModeChoice(Mode mode, String reason) {
     private static final long SMALL_LAYER_BYTES = 1 << 20;
 
     private static final int GZIP_LENGTH_BYTES = 4;
+    /** Layers that have it are of short frames (github.com/containers/storage, pkg/chunked). */
+    private static final String ZSTD_CHUNKED_ANNOTATION = "io.github.containers.zstd-chunked.manifest-checksum";
 
     static ModeChoice of(Mode wanted, SourceImage image, Repository source, Limits limits) throws IOException {
         return switch (wanted) {
@@ -61,7 +63,8 @@ record ModeChoice(Mode mode, String reason) {
         long compressedBefore = 0;
         for (var layer : layers) {
             switch (MediaTypes.toOci(layer.mediaType())) {
-                case MediaTypes.OCI_LAYER_ZSTD -> zstd += layer.sizeBytes();
+                case MediaTypes.OCI_LAYER_ZSTD ->
+                    zstd += layer.annotations().containsKey(ZSTD_CHUNKED_ANNOTATION) ? 0 : layer.sizeBytes();
                 case MediaTypes.OCI_LAYER_GZIP ->
                     compressedBefore += wasCompressedBefore(layer, source) ? layer.sizeBytes() : 0;
                 default -> {
@@ -73,7 +76,7 @@ record ModeChoice(Mode mode, String reason) {
             return new ModeChoice(
                     Mode.Convert,
                     "Auto chooses Convert: " + percent(zstd, all) + " of the layers' " + size
-                            + " is zstd, which cannot be read in place");
+                            + " is zstd, which is seldom in frames so short that it can be read in place");
         }
         if (compressedBefore > all * MOST) {
             return new ModeChoice(

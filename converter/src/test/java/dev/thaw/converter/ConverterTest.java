@@ -26,12 +26,10 @@ import dev.thaw.oci.Credential;
 import dev.thaw.oci.Descriptor;
 import dev.thaw.oci.Digest;
 import dev.thaw.oci.Document;
-import dev.thaw.oci.FakeRegistry;
 import dev.thaw.oci.ImageIndex;
 import dev.thaw.oci.ImageManifest;
 import dev.thaw.oci.MediaTypes;
 import dev.thaw.oci.Platform;
-import dev.thaw.oci.Reference;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,39 +41,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
-class ConverterTest {
-    private static final String REPOSITORY = "team/app";
+class ConverterTest extends ConversionSetUp {
     private static final Platform AMD64 = new Platform("linux", "amd64");
     private static final Platform ARM64 = new Platform("linux", "arm64");
-
-    @TempDir
-    private Path work;
-
-    private FakeRegistry registry;
-    private Conversions conversions;
-    private Reference source;
-
-    @BeforeEach
-    void start() {
-        registry = FakeRegistry.start();
-        conversions = new Conversions(registry, work);
-        source = registry.repository(REPOSITORY).withTag("1.0");
-    }
-
-    @AfterEach
-    void stop() throws Exception {
-        conversions.close();
-        try (var left = Files.list(work)) {
-            assertThat(left).as("files left in the work directory").isEmpty();
-        }
-        assertThat(registry.openUploads()).as("uploads left in the registry").isZero();
-        registry.close();
-    }
 
     private ImageManifest addSample() {
         return SourceFixture.addImage(registry, REPOSITORY, "1.0", SourceFixture.sampleLayers(AMD64));

@@ -3,6 +3,7 @@ package dev.thaw.converter;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.github.luben.zstd.Zstd;
 import dev.thaw.converter.ConversionRequest.Mode;
 import dev.thaw.converter.SourceFixture.Layer;
 import dev.thaw.converter.publish.LazyNames;
@@ -11,8 +12,8 @@ import dev.thaw.converter.report.ConversionResult;
 import dev.thaw.converter.report.FailureReason;
 import dev.thaw.converter.tar.TarFile;
 import dev.thaw.oci.Descriptor;
+import dev.thaw.oci.Digest;
 import dev.thaw.oci.Document;
-import dev.thaw.oci.FakeRegistry;
 import dev.thaw.oci.ImageIndex;
 import dev.thaw.oci.ImageManifest;
 import dev.thaw.oci.MediaTypes;
@@ -21,44 +22,17 @@ import dev.thaw.oci.Reference;
 import dev.thaw.rafs.Codec;
 import dev.thaw.rafs.DigestAlgorithm;
 import dev.thaw.rafs.LayerOptions;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
-class IndexModeTest {
-    private static final String REPOSITORY = "team/app";
+class IndexModeTest extends ConversionSetUp {
     private static final LayerOptions OPTIONS = new LayerOptions(64 << 10, Codec.ZSTD, DigestAlgorithm.SHA256, 3);
     private static final int SPAN_BYTES = 256 << 10;
     private static final ModeChoice.Limits SMALL = new ModeChoice.Limits(10_000, 30 << 20);
-
-    @TempDir
-    private Path work;
-
-    private FakeRegistry registry;
-    private Conversions conversions;
-    private Reference source;
-
-    @BeforeEach
-    void start() {
-        registry = FakeRegistry.start();
-        conversions = new Conversions(registry, work);
-        source = registry.repository(REPOSITORY).withTag("1.0");
-    }
-
-    @AfterEach
-    void stop() throws Exception {
-        conversions.close();
-        try (var left = Files.list(work)) {
-            assertThat(left).as("files left in the work directory").isEmpty();
-        }
-        assertThat(registry.openUploads()).as("uploads left in the registry").isZero();
-        registry.close();
-    }
 
     private static byte[] text(int seed, int length) {
         var noise = SourceFixture.noise(seed, length);
@@ -85,6 +59,21 @@ class IndexModeTest {
             tar.file("app/module-" + i + ".py", text(10 + i, 200 * i));
         }
         return SourceFixture.gzip(tar.hardLink("app/link", "app/main.py").bytes());
+    }
+
+    /** As tools make that keep zstd seekable; one of the frames is to be skipped. */
+    private static Layer manyFrames() {
+        var tar = new TarFile()
+                .file("data", SourceFixture.noise(5, 900_000))
+                .file("text", text(6, 400_000))
+                .hardLink("again", "text")
+                .bytes();
+        var stored = new ByteArrayOutputStream();
+        stored.writeBytes(new byte[] {0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3});
+        for (var at = 0; at < tar.length; at += 100_000) {
+            stored.writeBytes(Zstd.compress(Arrays.copyOfRange(tar, at, Math.min(tar.length, at + 100_000))));
+        }
+        return new Layer(MediaTypes.OCI_LAYER_ZSTD, stored.toByteArray(), Digest.sha256(tar));
     }
 
     private static Layer plainLayer() {
@@ -172,19 +161,26 @@ class IndexModeTest {
     }
 
     @Test
+    void readsZstdInPlaceIfItIsOfManyFrames() throws Exception {
+        SourceFixture.addImage(registry, REPOSITORY, "1.0", List.of(program(), manyFrames()));
+
+        var result = conversions.run(request(Mode.Index, 2));
+
+        assertThat(result.isVerified()).isTrue();
+        assertThat(result.platforms().getFirst().indexedLayers()).isEqualTo(2);
+    }
+
+    @Test
     void saysWhyALayerCannotBeReadInPlace() {
         SourceFixture.addImage(
-                registry,
-                REPOSITORY,
-                "1.0",
-                List.of(model(), SourceFixture.zstd(new TarFile().file("a", "a").bytes())));
+                registry, REPOSITORY, "1.0", List.of(model(), SourceFixture.zstdOfOneLongFrame("a", text(7, 100))));
 
         assertThatThrownBy(() -> conversions.run(request(Mode.Index, 1)))
                 .isInstanceOfSatisfying(
                         ConversionException.class,
                         e -> assertThat(e.reason()).isEqualTo(FailureReason.UnsupportedMediaType))
                 .hasMessageContaining("cannot be read in place")
-                .hasMessageContaining("zstd")
+                .hasMessageContaining("zstd in a frame of more than 16 MiB")
                 .hasMessageContaining("choose Auto");
         assertThat(registry.manifest(REPOSITORY, "lazy")).isEmpty();
     }
@@ -192,10 +188,7 @@ class IndexModeTest {
     @Test
     void autoCopiesTheLayersThatCannotBeReadInPlaceAndRemembersIt() throws Exception {
         var image = SourceFixture.addImage(
-                registry,
-                REPOSITORY,
-                "1.0",
-                List.of(model(), SourceFixture.zstd(new TarFile().file("a", "a").bytes())));
+                registry, REPOSITORY, "1.0", List.of(model(), SourceFixture.zstdOfOneLongFrame("a", text(7, 100))));
 
         var first = conversions.run(request(Mode.Auto, 1), SMALL);
 
@@ -225,6 +218,24 @@ class IndexModeTest {
                 List.of(SourceFixture.zstd(
                         new TarFile().file("a", SourceFixture.noise(1, 50_000)).bytes())));
         assertThat(conversions.run(request(Mode.Auto, 1), SMALL).modeReason()).contains("zstd");
+    }
+
+    @Test
+    void autoTakesTheWordOfALayerThatItsZstdIsChunked() throws Exception {
+        var layer = manyFrames();
+        var stored = registry.addBlob(REPOSITORY, layer.mediaType(), layer.stored())
+                .withAnnotations(Map.of("io.github.containers.zstd-chunked.manifest-checksum", "sha256:…"));
+        var config = registry.addBlob(
+                REPOSITORY,
+                MediaTypes.OCI_CONFIG,
+                SourceFixture.config(new Platform("linux", "amd64"), List.of(layer))
+                        .getBytes(StandardCharsets.UTF_8));
+        registry.addManifest(REPOSITORY, "1.0", ImageManifest.of(config, List.of(stored), null, null, Map.of()));
+
+        var result = conversions.run(request(Mode.Auto, 1), new ModeChoice.Limits(1000, 1000));
+
+        assertThat(result.mode()).isEqualTo("Index");
+        assertThat(result.platforms().getFirst().indexedLayers()).isOne();
     }
 
     @Test

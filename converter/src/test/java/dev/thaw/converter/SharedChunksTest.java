@@ -251,7 +251,7 @@ class SharedChunksTest {
                         SourceFixture.gzip(new TarFile()
                                 .file("own", SourceFixture.noise(3, 200_000))
                                 .bytes()),
-                        SourceFixture.zstd(new TarFile().file("model", LARGE).bytes())));
+                        SourceFixture.zstdOfOneLongFrame("model", LARGE)));
         var limits = new ModeChoice.Limits(1000, 1000);
 
         var result = conversions.run(request(mixed, "mixed-lazy", dictionary, Mode.Auto), limits);

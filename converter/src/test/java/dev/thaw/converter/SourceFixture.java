@@ -86,6 +86,14 @@ final class SourceFixture {
         return new Layer(MediaTypes.OCI_LAYER_ZSTD, Zstd.compress(tar), Digest.sha256(tar));
     }
 
+    /** With a file at the end of a zstd frame that is too long for it to be read in place. */
+    static Layer zstdOfOneLongFrame(String file, byte[] content) {
+        return zstd(new TarFile()
+                .file("zeros", new byte[17 << 20])
+                .file(file, content)
+                .bytes());
+    }
+
     static Layer plain(byte[] tar) {
         return new Layer(MediaTypes.OCI_LAYER_TAR, tar, Digest.sha256(tar));
     }

@@ -50,7 +50,7 @@ public record BlobInfo(
     public static final int FEATURE_INLINED_BOOTSTRAP = 0x2;
     /** The chunk table has 24-byte entries. */
     public static final int FEATURE_CHUNK_INFO_V2 = 0x4;
-    /** The chunk table has checkpoints of a gzip stream; see {@link SpanTable}. */
+    /** The chunk table has checkpoints of a compressed layer; see {@link SpanTable}. */
     public static final int FEATURE_ZRAN = 0x8;
     /** The blob is an untouched layer; its chunk table lies in another blob. */
     public static final int FEATURE_SEPARATE = 0x10;
@@ -109,13 +109,13 @@ public record BlobInfo(
         return has(FEATURE_INLINED_BOOTSTRAP);
     }
 
-    /** Whether the blob is an untouched layer: a tar, or a gzipped one that is entered at checkpoints. */
+    /** Whether the blob is an untouched layer: a tar, or a compressed one that is entered at checkpoints. */
     public boolean isLayer() {
         return has(FEATURE_SEPARATE);
     }
 
-    /** Whether the blob is a gzip stream that is entered at checkpoints. */
-    public boolean isGzip() {
+    /** Whether the blob is a compressed layer that is entered at checkpoints: by gzip, or, which nydus does not read, by zstd. */
+    public boolean hasSpans() {
         return has(FEATURE_ZRAN);
     }
 

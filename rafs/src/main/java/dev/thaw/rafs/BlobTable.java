@@ -154,7 +154,7 @@ final class BlobTable {
             long entryBytes = blob.has(BlobInfo.FEATURE_CHUNK_INFO_V2) ? CiEntry.V2_BYTES : CiEntry.V1_BYTES;
             long least = entryBytes * blob.chunkCount();
             require(
-                    blob.isGzip()
+                    blob.hasSpans()
                             ? blob.ciUncompressedSize() >= least && blob.ciUncompressedSize() <= MAX_TABLE_BYTES
                             : blob.ciUncompressedSize() == least,
                     128,
@@ -170,11 +170,11 @@ final class BlobTable {
                     !blob.isLayer() || blob.has(BlobInfo.FEATURE_CHUNK_INFO_V2),
                     84,
                     "chunks lie in another blob, but the chunk table is not of version 2");
-            require(!blob.isGzip() || blob.isLayer(), 84, "zran checkpoints without a layer that they belong to");
+            require(!blob.hasSpans() || blob.isLayer(), 84, "zran checkpoints without a layer that they belong to");
             require(
-                    !blob.isGzip() || blob.codec() == Codec.GZIP,
+                    !blob.hasSpans() || blob.codec() == Codec.GZIP || blob.codec() == Codec.ZSTD,
                     76,
-                    "zran checkpoints of a layer that is not compressed with gzip");
+                    "checkpoints of a layer that is compressed with neither gzip nor zstd");
             require(blob.ciOffset() < MAX_COMPRESSED_BYTES, 112, "chunk table starts beyond 2^40 bytes");
             require(blob.tocSize() >= 0, 104, "table of contents is larger than 2 GiB");
             require(blob.dataBytes() > 0, 112, "no room for chunks before the chunk table");

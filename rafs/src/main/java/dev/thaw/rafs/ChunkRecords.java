@@ -124,7 +124,7 @@ final class ChunkRecords {
         require(
                 record,
                 40,
-                blob.isGzip()
+                blob.hasSpans()
                         ? stored >= 0
                         : stored > 0 && (isCompressed(record) ? stored <= 2 * blob.chunkSizeBytes() : stored == size),
                 "stored size " + Integer.toUnsignedString(stored) + " of a chunk of " + size + " bytes");

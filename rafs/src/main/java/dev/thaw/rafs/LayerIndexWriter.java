@@ -2,8 +2,9 @@ package dev.thaw.rafs;
 
 import com.github.luben.zstd.Zstd;
 import com.github.luben.zstd.ZstdOutputStreamNoFinalizer;
-import dev.thaw.rafs.gzip.Checkpoint;
-import dev.thaw.rafs.gzip.GzipScan;
+import dev.thaw.rafs.scan.Checkpoint;
+import dev.thaw.rafs.scan.LayerScan;
+import dev.thaw.rafs.zstd.ZstdScan;
 import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
@@ -16,8 +17,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Describes one tar layer, gzipped or not, that stays as it is: makes a small blob that says where in the layer each chunk of its files
- * lies. nydus calls it a reference to a tar ("OCI ref"), and for gzip, zran.
+ * Describes one tar layer, compressed or not, that stays as it is: makes a small blob that says where in the layer each chunk of its
+ * files lies. nydus calls it a reference to a tar ("OCI ref"), and for gzip, zran. For zstd it knows nothing of the kind: those blobs
+ * have the same form with zstd as the codec, a span being whole frames, and are read by this code only.
  *
  * <pre>
  *  chunk table | its header | header | digests | header | bootstrap | header | ToC | header
@@ -45,7 +47,7 @@ public final class LayerIndexWriter {
 
     private final LayerOptions options;
     private final long spanBytes;
-    private final @Nullable GzipScan gzip;
+    private final @Nullable LayerScan scan;
     private final LayerBlobOutput out;
     private final LayerTree tree = new LayerTree();
     private final LayerChunks chunks = new LayerChunks();
@@ -80,13 +82,13 @@ public final class LayerIndexWriter {
     /**
      * @param out gets the blob; it is neither flushed nor closed
      * @param options its codec is of no account
-     * @param gzip the scan through which the layer is read, or null if it is a plain tar
+     * @param scan that through which the layer is read, or null if it is a plain tar
      * @param spanBytes how much of the tar, about, is decoded from one checkpoint; a chunk that is larger has its own
      */
-    public LayerIndexWriter(OutputStream out, LayerOptions options, @Nullable GzipScan gzip, int spanBytes) {
+    public LayerIndexWriter(OutputStream out, LayerOptions options, @Nullable LayerScan scan, int spanBytes) {
         this.out = new LayerBlobOutput(out);
         this.options = options;
-        this.gzip = gzip;
+        this.scan = scan;
         this.spanBytes = spanBytes;
         this.hasher = new ChunkHasher(options.digest());
         this.chunk = new byte[options.chunkSizeBytes()];
@@ -129,33 +131,53 @@ public final class LayerIndexWriter {
 
     private int chunk(long begin, int length, int ordinal) throws IOException {
         int known = chunks.find(digest, length);
-        if (gzip == null) {
+        if (scan == null) {
             duplicateBytes += known < 0 ? 0 : length;
             return known < 0 ? chunks.add(digest, length, begin, length, ordinal) : known;
         }
         // Asked for chunks that are known too, so that the scan may forget what lies before.
-        var checkpoint = gzip.checkpoint(begin);
-        long storedStart = gzip.storedEnd(begin);
-        long storedEnd = gzip.storedEnd(begin + length);
+        var checkpoint = scan.checkpoint(begin);
+        long storedStart = scan.storedEnd(begin);
+        long storedEnd = scan.storedEnd(begin + length);
         if (known >= 0) {
             duplicateBytes += length;
             return known;
         }
         var span = span(checkpoint, begin + length);
-        if (begin + length - span.start.outOffset() > Span.MAX_OUT_BYTES) {
-            throw new NotIndexableException("it has a deflate block of more than " + (Span.MAX_OUT_BYTES >> 20)
-                    + " MiB, and a stream is only entered between blocks");
-        }
+        checkLength(begin + length - span.start.outOffset());
         span.outEnd = begin + length;
         span.inEnd = storedEnd;
         // Where the chunk's own bytes lie is for orientation only. Equal lengths would mean that it is not compressed.
         int stored = (int) Math.max(1, storedEnd - storedStart);
-        int added = chunks.add(digest, length, storedStart, stored == length ? stored + 1 : stored, ordinal);
+        stored += stored == length ? 1 : 0;
+        // What zstd takes of the layer may make more than the chunk, so that nothing need lie behind its beginning.
+        int added = chunks.add(digest, length, isZstd() ? storedEnd - stored : storedStart, stored, ordinal);
         if (added == places.length) {
             places = Arrays.copyOf(places, added * 2);
         }
         places[added] = (long) (spans.size() - 1) << 32 | begin - span.start.outOffset();
         return added;
+    }
+
+    private void checkLength(long spanBytes) throws NotIndexableException {
+        if (isZstd() && spanBytes > ZstdScan.LONGEST_FRAME_BYTES) {
+            throw new NotIndexableException(
+                    "it is compressed with zstd in a frame of more than " + (ZstdScan.LONGEST_FRAME_BYTES >> 20)
+                            + " MiB, and is only entered between frames; zstd:chunked, pzstd and seekable zstd make small ones");
+        }
+        if (spanBytes > Span.MAX_OUT_BYTES) {
+            throw new NotIndexableException("it has a deflate block of more than " + (Span.MAX_OUT_BYTES >> 20)
+                    + " MiB, and a stream is only entered between blocks");
+        }
+    }
+
+    private boolean isZstd() {
+        return scan instanceof ZstdScan;
+    }
+
+    /** A plain tar counts as gzip too: so nydus has it. */
+    private Codec codec() {
+        return isZstd() ? Codec.ZSTD : Codec.GZIP;
     }
 
     /** The span for a chunk that ends at {@code end}: the one before if that does not grow too long, or a new one. */
@@ -197,7 +219,7 @@ public final class LayerIndexWriter {
                 tree.root(),
                 blobs,
                 new Records(),
-                new BootstrapWriter.Settings(options.chunkSizeBytes(), Codec.GZIP, options.digest(), true));
+                new BootstrapWriter.Settings(options.chunkSizeBytes(), codec(), options.digest(), true));
         out.writeBootstrap(bootstrap, options.zstdLevel(), null);
         out.writeContents();
         return new LayerBlob(
@@ -239,9 +261,9 @@ public final class LayerIndexWriter {
                 layerId,
                 options.chunkSizeBytes(),
                 chunks.count(),
-                Codec.GZIP,
+                codec(),
                 options.digest(),
-                gzip == null ? FEATURES : FEATURES | BlobInfo.FEATURE_ZRAN,
+                scan == null ? FEATURES : FEATURES | BlobInfo.FEATURE_ZRAN,
                 layerBytes,
                 chunks.deviceBytes(),
                 0,
@@ -251,7 +273,7 @@ public final class LayerIndexWriter {
                 0,
                 0);
         var extras =
-                gzip == null ? CiHeader.Extras.NONE : new CiHeader.Extras(entryBytes, spanTableBytes, spans.size());
+                scan == null ? CiHeader.Extras.NONE : new CiHeader.Extras(entryBytes, spanTableBytes, spans.size());
         byte[] header = LayerBlobOutput.bytesOf(writer -> CiHeader.write(writer, blob, extras));
         out.write(BlobSections.CHUNK_TABLE_HEADER, Codec.NONE, header, header);
         out.writeTarHeader(BlobSections.CHUNK_TABLE, out.position());
@@ -261,7 +283,7 @@ public final class LayerIndexWriter {
 
     private void writeTable(OutputStream to) throws IOException {
         var writer = new ImageWriter(to);
-        chunks.writeTable(writer, gzip == null ? null : places);
+        chunks.writeTable(writer, scan == null ? null : places);
         long windowStart = 0;
         for (var span : spans) {
             var start = span.start;

@@ -3,7 +3,8 @@ package dev.thaw.rafs;
 import java.io.IOException;
 
 /**
- * A stretch of an untouched gzip layer that is decoded from one checkpoint on.
+ * A stretch of an untouched compressed layer that is decoded from one checkpoint on. Those of zstd have no window and begin with whole
+ * bytes.
  *
  * <pre>
  *  off size field
@@ -76,6 +77,11 @@ record Span(
                 windowLength >= 0 && windowLength <= MAX_WINDOW_BYTES && windowStart <= windowBytes - windowLength,
                 "has a window of " + Integer.toUnsignedString(windowLength) + " bytes at " + windowStart);
         require(in, at, bits <= 7, "begins with " + bits + " bits of a byte");
+        require(
+                in,
+                at,
+                layer.codec() != Codec.ZSTD || (bits == 0 && windowLength == 0),
+                "of zstd frames has a window or begins within a byte");
     }
 
     private static void require(Image in, long at, boolean condition, String reason) throws CorruptImageException {

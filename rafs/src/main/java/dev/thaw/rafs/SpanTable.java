@@ -3,6 +3,7 @@ package dev.thaw.rafs;
 import com.github.luben.zstd.ZstdIOException;
 import com.github.luben.zstd.ZstdInputStreamNoFinalizer;
 import dev.thaw.rafs.gzip.ResumedGzip;
+import dev.thaw.rafs.zstd.ResumedZstd;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -10,8 +11,8 @@ import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;
 
 /**
- * How the chunks of an untouched gzip layer are reached: each lies in a {@link Span}, at an offset. It is the chunk table of the blob
- * that describes the layer, in the form that nydus calls zran:
+ * How the chunks of an untouched compressed layer are reached: each lies in a {@link Span}, at an offset. It is the chunk table of the
+ * blob that describes the layer, in the form that nydus calls zran:
  *
  * <pre>
  *  24 bytes for each chunk ({@link CiEntry}, version 2) | 40 bytes for each span | the windows of all spans
@@ -46,7 +47,7 @@ public final class SpanTable {
     public static SpanTable of(ChunkTable chunks, MemorySegment table, byte[] header) throws CorruptImageException {
         var layer = chunks.blob();
         String name = "spans of layer " + layer.id();
-        if (!layer.isGzip()) {
+        if (!layer.hasSpans()) {
             throw new CorruptImageException(name, -1, "the layer is not read from checkpoints");
         }
         var head = new Image(MemorySegment.ofArray(header), name);
@@ -261,17 +262,20 @@ public final class SpanTable {
         return resumed(Span.read(table, spansStart + (long) stretch.span() * Span.BYTES), stored);
     }
 
-    private ResumedGzip resumed(Span span, InputStream stored) throws IOException {
+    private InputStream resumed(Span span, InputStream stored) throws IOException {
+        if (layer.codec() == Codec.ZSTD) {
+            return new ResumedZstd(new Unclosed(stored));
+        }
         byte[] window = table.copy(windowsStart + span.windowStart(), span.windowLength());
         return new ResumedGzip(stored, span.bits(), span.carriedByte(), window);
     }
 
     /** Decodes chunks one after the other, passing over what lies between them. Not thread-safe. */
     public final class Reader implements AutoCloseable {
-        private final ResumedGzip tar;
+        private final InputStream tar;
         private long position;
 
-        private Reader(ResumedGzip tar, long position) {
+        private Reader(InputStream tar, long position) {
             this.tar = tar;
             this.position = position;
         }
@@ -309,7 +313,7 @@ public final class SpanTable {
         }
 
         @Override
-        public void close() {
+        public void close() throws IOException {
             tar.close();
         }
     }

@@ -1,9 +1,12 @@
 package dev.thaw.rafs;
 
 import dev.thaw.rafs.gzip.GzipScan;
+import dev.thaw.rafs.scan.LayerScan;
+import dev.thaw.rafs.zstd.ZstdScan;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -71,15 +74,25 @@ final class IndexedLayer {
     }
 
     static IndexedLayer of(Map<String, byte[]> files, Compression compression) throws IOException {
-        return of(files, compression, true);
+        return of(files, compression, stored -> new GzipScan(stored, 32 << 10));
+    }
+
+    /** A layer of zstd frames. */
+    static IndexedLayer zstd(Map<String, byte[]> files, Compression compression) throws IOException {
+        return of(files, compression, stored -> new ZstdScan(stored, 32 << 10));
     }
 
     /** A layer that is not compressed. */
     static IndexedLayer plain(Map<String, byte[]> files) throws IOException {
-        return of(files, tar -> tar, false);
+        return of(files, tar -> tar, stored -> stored);
     }
 
-    private static IndexedLayer of(Map<String, byte[]> files, Compression compression, boolean isGzip)
+    /** Opens a stored layer. */
+    private interface Opening {
+        InputStream open(InputStream stored) throws IOException;
+    }
+
+    private static IndexedLayer of(Map<String, byte[]> files, Compression compression, Opening opening)
             throws IOException {
         var tar = new ByteArrayOutputStream();
         var offsets = new LinkedHashMap<String, Integer>();
@@ -94,12 +107,11 @@ final class IndexedLayer {
         var blob = new ByteArrayOutputStream();
         LayerBlob written;
         String id = java.util.HexFormat.of().formatHex(ChunkHasher.sha256().digest(stored));
-        try (var in =
-                isGzip ? new GzipScan(new ByteArrayInputStream(stored), 32 << 10) : new ByteArrayInputStream(stored)) {
+        try (var in = opening.open(new ByteArrayInputStream(stored))) {
             var writer = new LayerIndexWriter(
                     blob,
                     new LayerOptions(CHUNK_BYTES, Codec.ZSTD, DigestAlgorithm.SHA256, 3),
-                    in instanceof GzipScan scan ? scan : null,
+                    in instanceof LayerScan scan ? scan : null,
                     SPAN_BYTES);
             int at = 0;
             for (var file : files.entrySet()) {

@@ -3,21 +3,27 @@ package dev.thaw.rafs;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.github.luben.zstd.ZstdCompressCtx;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeSet;
 import java.util.zip.Deflater;
 import java.util.zip.GZIPOutputStream;
+import java.util.zip.ZipException;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class LayerIndexWriterTest {
     private static final Map<String, byte[]> FILES = IndexedLayer.sampleFiles();
@@ -34,7 +40,7 @@ class LayerIndexWriterTest {
         assertThat(info.compressedSize()).isEqualTo(layer.stored.length);
         assertThat(info.tableId()).isEqualTo(layer.written.digest());
         assertThat(info.tableBlobBytes()).isEqualTo(layer.blob.length);
-        var spans = info.isGzip() ? layer.spans(chunks) : null;
+        var spans = info.hasSpans() ? layer.spans(chunks) : null;
         for (var file : layer.files.entrySet()) {
             long nid = bootstrap.resolve("/" + file.getKey()).orElseThrow();
             var content = new ByteArrayOutputStream();
@@ -86,9 +92,66 @@ class LayerIndexWriterTest {
         }));
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {1000, 50_000, 123_456, 2_000_000, 16_000_000})
+    void zstdIsReadFromTheFramesThatHaveAChunk(int frameBytes) throws Exception {
+        var layer = IndexedLayer.zstd(FILES, frames(frameBytes));
+
+        assertReadable(layer);
+
+        assertThat(ChunkTable.fromBootstrap(layer.bootstrap(temp), 0).blob().codec())
+                .isEqualTo(Codec.ZSTD);
+    }
+
+    /** Each of so many bytes, some with a checksum, with a frame that is to be skipped in front and another behind. */
+    private static IndexedLayer.Compression frames(int frameBytes) {
+        return tar -> {
+            byte[] skipped = {0x5e, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 9, 9, 9, 9};
+            var out = new ByteArrayOutputStream();
+            out.write(skipped);
+            try (var zstd = new ZstdCompressCtx()) {
+                for (int at = 0; at < tar.length; at += frameBytes) {
+                    zstd.setChecksum(at / frameBytes % 2 == 0);
+                    out.write(zstd.compress(Arrays.copyOfRange(tar, at, Math.min(tar.length, at + frameBytes))));
+                }
+            }
+            out.write(skipped);
+            return out.toByteArray();
+        };
+    }
+
+    @Test
+    void zstdOfOneLongFrameIsRefused() {
+        assertThatThrownBy(() ->
+                        IndexedLayer.zstd(Map.of("zeros", noiseAfter(new byte[20 << 20])), frames(Integer.MAX_VALUE)))
+                .isInstanceOf(NotIndexableException.class)
+                .hasMessageContaining("frame of more than 16 MiB");
+    }
+
+    @Test
+    void zstdThatIsCutOrSpoiltIsNoLayer() throws Exception {
+        assertThatThrownBy(() -> IndexedLayer.zstd(FILES, tar -> {
+                    byte[] whole = frames(50_000).compress(tar);
+                    return Arrays.copyOf(whole, whole.length - 20);
+                }))
+                .isInstanceOf(EOFException.class);
+        assertThatThrownBy(() -> IndexedLayer.zstd(FILES, tar -> {
+                    byte[] whole = frames(50_000).compress(tar);
+                    Arrays.fill(whole, whole.length / 2, whole.length / 2 + 100, (byte) 7);
+                    return whole;
+                }))
+                .isInstanceOf(ZipException.class);
+    }
+
     @Test
     void aRunOfSpansIsReadInOneGo() throws Exception {
-        var layer = IndexedLayer.of(FILES, IndexedLayer.GZIP);
+        for (var layer :
+                List.of(IndexedLayer.of(FILES, IndexedLayer.GZIP), IndexedLayer.zstd(FILES, frames(150_000)))) {
+            assertReadInOneGo(layer);
+        }
+    }
+
+    private void assertReadInOneGo(IndexedLayer layer) throws Exception {
         var chunks = ChunkTable.fromBootstrap(layer.bootstrap(temp), 0);
         var spans = layer.spans(chunks);
         assertThat(spans.count()).isGreaterThan(8);

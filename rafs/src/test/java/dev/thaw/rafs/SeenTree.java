@@ -33,7 +33,7 @@ public final class SeenTree implements AutoCloseable {
         this.tables = ChunkTable.fromBootstrap(bootstrap);
         for (var table : tables) {
             var info = table.blob();
-            spans.add(info.isGzip() ? Optional.of(spans(table, spanBlobs.get(info.tableId()))) : Optional.empty());
+            spans.add(info.hasSpans() ? Optional.of(spans(table, spanBlobs.get(info.tableId()))) : Optional.empty());
         }
     }
 

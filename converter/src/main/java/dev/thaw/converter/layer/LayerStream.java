@@ -6,6 +6,8 @@ import dev.thaw.converter.report.ConversionException;
 import dev.thaw.converter.report.FailureReason;
 import dev.thaw.converter.tar.CorruptTarException;
 import dev.thaw.rafs.gzip.GzipScan;
+import dev.thaw.rafs.scan.LayerScan;
+import dev.thaw.rafs.zstd.ZstdScan;
 import java.io.BufferedInputStream;
 import java.io.EOFException;
 import java.io.IOException;
@@ -53,10 +55,12 @@ public final class LayerStream implements AutoCloseable {
         /** Not at all. */
         record Plain() implements Form {}
 
-        /** @param scan present if it was asked for */
-        record Gzip(Optional<GzipScan> scan) implements Form {}
-
-        record Zstd() implements Form {}
+        /**
+         * With gzip or zstd.
+         *
+         * @param scan present if it was asked for
+         */
+        record Compressed(Optional<LayerScan> scan) implements Form {}
     }
 
     /** @param stored the layer as the registry hands it out; closed with this */
@@ -65,7 +69,7 @@ public final class LayerStream implements AutoCloseable {
     }
 
     /**
-     * A stream that finds out, if the layer is gzipped, where it can be entered.
+     * A stream that finds out, if the layer is compressed, where it can be entered.
      *
      * @param grainBytes least distance of the places where it is entered; 0 to find none
      */
@@ -109,7 +113,7 @@ public final class LayerStream implements AutoCloseable {
     /** Reads what is left, since bytes behind the archive's end count too, and checks digests and size. */
     public void finish() throws IOException {
         var rest = new byte[INPUT_BUFFER_BYTES];
-        var scan = form() instanceof Form.Gzip(var asked) ? asked : Optional.<GzipScan>empty();
+        var scan = form() instanceof Form.Compressed(var asked) ? asked : Optional.<LayerScan>empty();
         for (var n = ahead.read(rest); n >= 0; n = ahead.read(rest)) {
             if (scan.isPresent()) {
                 scan.get().forget();
@@ -222,11 +226,9 @@ public final class LayerStream implements AutoCloseable {
         private InputStream decompressor(InputStream in, byte[] magic) throws IOException {
             if (magic.length >= 2 && magic[0] == 0x1f && (magic[1] & 0xff) == 0x8b) {
                 if (grainBytes > 0) {
-                    var scan = new GzipScan(in, grainBytes);
-                    form.complete(new Form.Gzip(Optional.of(scan)));
-                    return scan;
+                    return scanned(new GzipScan(in, grainBytes));
                 }
-                form.complete(new Form.Gzip(Optional.empty()));
+                form.complete(new Form.Compressed(Optional.empty()));
                 return GzipCompressorInputStream.builder()
                         .setInputStream(in)
                         .setDecompressConcatenated(true)
@@ -239,8 +241,20 @@ public final class LayerStream implements AutoCloseable {
                     && magic[1] == 0x2a
                     && magic[2] == 0x4d
                     && magic[3] == 0x18;
-            form.complete(isZstd || isSkippable ? new Form.Zstd() : new Form.Plain());
-            return isZstd || isSkippable ? new ZstdInputStreamNoFinalizer(in) : in;
+            if (!isZstd && !isSkippable) {
+                form.complete(new Form.Plain());
+                return in;
+            }
+            if (grainBytes > 0) {
+                return scanned(new ZstdScan(in, grainBytes));
+            }
+            form.complete(new Form.Compressed(Optional.empty()));
+            return new ZstdInputStreamNoFinalizer(in);
+        }
+
+        private LayerScan scanned(LayerScan scan) {
+            form.complete(new Form.Compressed(Optional.of(scan)));
+            return scan;
         }
 
         @Override

@@ -55,7 +55,7 @@ final class BlobContents {
             Repository repository, ChunkTable used, long blobSizeBytes, Progress progress, StopSignal stop)
             throws IOException, CorruptImageException {
         var contents = new BlobContents(used.blob().id(), used);
-        if (used.blob().isGzip()) {
+        if (used.blob().hasSpans()) {
             contents.readSpans(repository, blobSizeBytes, progress, stop);
         } else {
             contents.compareWithOwnTable(repository, blobSizeBytes);

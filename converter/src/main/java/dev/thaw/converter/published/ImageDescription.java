@@ -107,7 +107,7 @@ public record ImageDescription(String reference, List<PlatformDescription> platf
                     listed.map(Descriptor::sizeBytes).orElse(blob.compressedSize()),
                     blob.chunkCount(),
                     blob.uncompressedSize(),
-                    blob.isLayer() ? "in place, " + (blob.isGzip() ? "gzip" : "tar") : codec(blob),
+                    blob.isLayer() ? "in place, " + (blob.hasSpans() ? codec(blob) : "tar") : codec(blob),
                     blob.digester().name().toLowerCase(Locale.ROOT)));
         }
         return new PlatformDescription(

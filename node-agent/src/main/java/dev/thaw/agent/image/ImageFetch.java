@@ -62,7 +62,7 @@ final class ImageFetch {
     private static void fetchSpans(Path file, ImageEntry entry, RegistryClient client) throws IOException {
         try (var bootstrap = Bootstrap.open(file)) {
             for (var blob : bootstrap.blobs()) {
-                if (blob.isGzip()) {
+                if (blob.hasSpans()) {
                     SpanFile.fetch(StoredImage.spans(file, blob), blob, entry.repository(), client);
                 }
             }

@@ -99,7 +99,7 @@ final class OpenImage {
                 var blob = table.blob();
                 StoredChunks chunks = TableChunks.of(table, decoder);
                 var origin = origin(stored.entry(), blob, client);
-                if (blob.isGzip()) {
+                if (blob.hasSpans()) {
                     var spans = SpanFile.open(stored.spans(blob), table);
                     chunks = SpanChunks.of(chunks, spans);
                     origin = new LayerOrigin(origin, spans);

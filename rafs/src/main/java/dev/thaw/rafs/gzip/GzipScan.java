@@ -1,21 +1,20 @@
 package dev.thaw.rafs.gzip;
 
+import dev.thaw.rafs.scan.Checkpoint;
+import dev.thaw.rafs.scan.LayerScan;
 import java.io.IOException;
 import java.io.InputStream;
-import java.util.ArrayDeque;
 import java.util.Objects;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.zip.CRC32;
 import java.util.zip.ZipException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decodes a gzip stream of one or more members (RFC 1952), and notes on the way where it can be entered. One thread reads; another
- * may ask, about positions that have been read, in ascending order.
+ * Decodes a gzip stream of one or more members (RFC 1952), and notes on the way where it can be entered.
  *
  * <p>Memory: 400 KiB, and for each checkpoint that was not yet asked beyond, at most 32 KiB.
  */
-public final class GzipScan extends InputStream {
+public final class GzipScan extends LayerScan {
     private static final int PIECE_BYTES = 128 << 10;
     /** How exactly it is known which input made which output. */
     private static final int STEP_BYTES = 16 << 10;
@@ -47,12 +46,6 @@ public final class GzipScan extends InputStream {
     private long openUntil;
     private long lastCheckpoint = Long.MIN_VALUE;
 
-    private record Step(long outOffset, long inOffset) {}
-
-    private final ReentrantLock lock = new ReentrantLock();
-    private final ArrayDeque<Checkpoint> checkpoints = new ArrayDeque<>();
-    private final ArrayDeque<Step> steps = new ArrayDeque<>();
-
     /**
      * @param gzip the stored stream; closed with this
      * @param grainBytes least distance of checkpoints in the decoded bytes, 32 KiB or more; where members begin they may be closer
@@ -66,12 +59,6 @@ public final class GzipScan extends InputStream {
         this.in = new BitSource(gzip);
         this.blocks = new DeflateBlocks(in);
         blocks.out = unread;
-    }
-
-    @Override
-    public int read() throws IOException {
-        var one = new byte[1];
-        return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
     }
 
     @Override
@@ -147,16 +134,7 @@ public final class GzipScan extends InputStream {
             completeOpen();
         }
         if (blocks.out > before) {
-            note(new Step(outOffset(), (in.bitPosition() + 7) >>> 3));
-        }
-    }
-
-    private void note(Step step) {
-        lock.lock();
-        try {
-            steps.addLast(step);
-        } finally {
-            lock.unlock();
+            note(outOffset(), (in.bitPosition() + 7) >>> 3);
         }
     }
 
@@ -188,12 +166,7 @@ public final class GzipScan extends InputStream {
             blocks.notedBefore = blocks.out;
             open = checkpoint;
         }
-        lock.lock();
-        try {
-            checkpoints.addLast(checkpoint);
-        } finally {
-            lock.unlock();
-        }
+        note(checkpoint);
     }
 
     private void completeOpen() {
@@ -203,56 +176,6 @@ public final class GzipScan extends InputStream {
             blocks.noted.clear();
             blocks.notedBefore = Integer.MIN_VALUE;
         }
-    }
-
-    /** The last checkpoint at or before a position. Those before it are forgotten. */
-    public Checkpoint checkpoint(long outOffset) {
-        lock.lock();
-        try {
-            var found = checkpoints.peekFirst();
-            if (found == null || found.outOffset() > outOffset) {
-                throw new IllegalArgumentException(
-                        "byte " + outOffset + " was not read, or something behind it was asked");
-            }
-            while (true) {
-                checkpoints.removeFirst();
-                var next = checkpoints.peekFirst();
-                if (next == null || next.outOffset() > outOffset) {
-                    checkpoints.addFirst(found);
-                    return found;
-                }
-                found = next;
-            }
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** Forgets all checkpoints so far: nobody will ask any more. */
-    public void forget() {
-        lock.lock();
-        try {
-            checkpoints.clear();
-            steps.clear();
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** So many bytes of the stored stream are enough to decode it up to a position, and not many more than needed. */
-    public long storedEnd(long outOffset) {
-        lock.lock();
-        try {
-            for (var step = steps.peekFirst(); step != null; step = steps.peekFirst()) {
-                if (step.outOffset >= outOffset) {
-                    return step.inOffset;
-                }
-                steps.removeFirst();
-            }
-        } finally {
-            lock.unlock();
-        }
-        throw new IllegalArgumentException("byte " + outOffset + " was not read");
     }
 
     // --- members

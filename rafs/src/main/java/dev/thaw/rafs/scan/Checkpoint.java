@@ -1,8 +1,8 @@
-package dev.thaw.rafs.gzip;
+package dev.thaw.rafs.scan;
 
 import org.jspecify.annotations.Nullable;
 
-/** A place where a gzip stream can be entered: the beginning of a block of its deflate data. */
+/** A place where a compressed layer can be entered: where a block of deflate data begins, or a zstd frame. */
 public final class Checkpoint {
     private final long inOffset;
     private final long outOffset;
@@ -12,7 +12,8 @@ public final class Checkpoint {
     private final boolean startsMember;
     private volatile byte @Nullable [] window;
 
-    Checkpoint(long inOffset, long outOffset, int bits, int carriedByte, int member, boolean startsMember) {
+    /** A checkpoint whose window is not known yet. */
+    public Checkpoint(long inOffset, long outOffset, int bits, int carriedByte, int member, boolean startsMember) {
         this.inOffset = inOffset;
         this.outOffset = outOffset;
         this.bits = bits;
@@ -41,12 +42,12 @@ public final class Checkpoint {
         return carriedByte;
     }
 
-    /** Number of the gzip member that it lies in, the first being 1. */
+    /** Number of the gzip member or zstd frame that it lies in, the first being 1. */
     public int member() {
         return member;
     }
 
-    /** Whether a gzip member begins here, so that nothing before is ever referred to. */
+    /** Whether a gzip member or a zstd frame begins here, so that nothing before is ever referred to. */
     public boolean startsMember() {
         return startsMember;
     }
@@ -65,7 +66,8 @@ public final class Checkpoint {
         return known;
     }
 
-    void complete(byte[] used) {
+    /** Says what the window is. */
+    public void complete(byte[] used) {
         window = used;
     }
 }
