@@ -1,6 +1,7 @@
 package dev.thaw.agent;
 
 import dev.thaw.agent.cache.CacheSettings;
+import dev.thaw.agent.clock.ColdStart;
 import dev.thaw.agent.clock.ColdStartClock;
 import dev.thaw.agent.clock.ColdStartSink;
 import dev.thaw.agent.clock.Containerd;
@@ -13,6 +14,7 @@ import dev.thaw.agent.image.ImageStore;
 import dev.thaw.agent.image.ImageTable;
 import dev.thaw.agent.image.LearnedTraces;
 import dev.thaw.agent.image.RegistryAccess;
+import dev.thaw.agent.learn.KeptTraces;
 import dev.thaw.agent.mount.MountDriver;
 import dev.thaw.agent.node.ColdStartSpool;
 import dev.thaw.agent.node.NodeReporter;
@@ -56,6 +58,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -139,11 +142,12 @@ final class Agent implements AutoCloseable {
         images.takeOver();
 
         var nodeService = settings.nodeService().map(address -> lowest(new NodeServiceConnection(address)));
+        var learning = learning(settings, nodeService, images);
         var credentials = new NodeCredentialSources(settings.credentials(), Clock.systemUTC());
         reach.complete(new Reach(
                 table(settings, nodeService, credentials),
                 lowest(new RegistryClients(settings, entry -> credentials.with(() -> own(nodeService, entry)))),
-                nodeService.<LearnedTraces>map(OperatorTraces::new).orElse(LearnedTraces.NONE)));
+                learning.known()));
         bindJvm(metrics);
         part(new StatusServer(
                 new InetSocketAddress(settings.http().address(), settings.http().port()), metrics, () -> unreadiness));
@@ -156,10 +160,12 @@ final class Agent implements AutoCloseable {
                 ? Optional.<ColdStartSpool>empty()
                 : Optional.of(part(
                         new ColdStartSpool(nodeService.get(), settings.root().resolve("cold-starts"))));
-        var traces = nodeService.map(connection -> part(new TraceReporter(
-                connection, images::recording, TOLD_AGAIN, Executors.newVirtualThreadPerTaskExecutor())));
         var clock = part(new ColdStartClock(
-                containerd, () -> late.get()::lazyRoot, images, sink(images, spool, traces, lateClock::get), metrics));
+                containerd,
+                () -> late.get()::lazyRoot,
+                images,
+                sink(images, spool, learning.learner(), lateClock::get),
+                metrics));
         var snapshots = part(new Snapshots(
                 SnapshotSettings.in(settings.root().resolve("snapshots")), records, images, clock, Clock.systemUTC()));
         late.set(snapshots);
@@ -204,6 +210,19 @@ final class Agent implements AutoCloseable {
     /** The way to images that are not on disk, which is made while those that are can be read already. */
     private record Reach(ImageTable table, RegistryAccess access, LearnedTraces traces) {}
 
+    /** Who knows what starts read, and who is told of starts. */
+    private record Learning(LearnedTraces known, Consumer<ColdStart> learner) {}
+
+    private Learning learning(AgentSettings settings, Optional<NodeServiceConnection> nodeService, ImageStore images) {
+        if (nodeService.isEmpty()) {
+            var kept = lowest(new KeptTraces(settings.traces(), images::recording, KeptTraces.Over.USUALLY));
+            return new Learning(kept, kept::started);
+        }
+        var reporter = lowest(new TraceReporter(
+                nodeService.get(), images::recording, TOLD_AGAIN, Executors.newVirtualThreadPerTaskExecutor()));
+        return new Learning(new OperatorTraces(nodeService.get()), reporter::started);
+    }
+
     private void bindJvm(MeterRegistry registry) {
         new JvmMemoryMetrics().bindTo(registry);
         var gc = part(new JvmGcMetrics());
@@ -244,14 +263,14 @@ final class Agent implements AutoCloseable {
     private ColdStartSink sink(
             ImageStore images,
             Optional<ColdStartSpool> spool,
-            Optional<TraceReporter> traces,
+            Consumer<ColdStart> learner,
             Supplier<ColdStartClock> clock) {
         var later = Executors.newSingleThreadScheduledExecutor(
                 Thread.ofPlatform().daemon().name("cold-starts-again").factory());
         parts.push(later::shutdownNow);
         return start -> {
             images.started(start.artifact());
-            traces.ifPresent(reporter -> reporter.started(start));
+            learner.accept(start);
             spool.ifPresent(reports -> {
                 reports.report(start);
                 for (var delay : TOLD_AGAIN) {

@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  *     upper directory
  * @param socket the unix socket on which containerd finds the snapshotter
  * @param holder the unix socket of the process that keeps mounts alive while the agent restarts
+ * @param traces where an agent without an operator keeps what first starts read
  */
 public record AgentSettings(
         Path root,
@@ -34,6 +35,7 @@ public record AgentSettings(
         Containerd containerd,
         Cache cache,
         Fetch fetch,
+        Path traces,
         List<Mirror> mirrors,
         List<Registry> registries,
         Optional<NodeServiceAddress> nodeService,
@@ -193,6 +195,7 @@ public record AgentSettings(
                 containerd,
                 cache,
                 fetch,
+                traces,
                 mirrors.stream()
                         .map(mirror -> new Mirror(
                                 mirror.host(),
@@ -236,6 +239,7 @@ public record AgentSettings(
             @Nullable ContainerdForm containerd,
             @Nullable CacheForm cache,
             @Nullable FetchForm fetch,
+            @Nullable String traces,
             @Nullable List<MirrorForm> mirrors,
             @Nullable List<RegistryForm> registries,
             @Nullable NodeServiceForm nodeService,
@@ -243,7 +247,7 @@ public record AgentSettings(
             @Nullable List<String> images) {
 
         FileForm() {
-            this(null, null, null, null, null, null, null, null, null, null, null, null, null);
+            this(null, null, null, null, null, null, null, null, null, null, null, null, null, null);
         }
 
         AgentSettings settings() {
@@ -259,6 +263,7 @@ public record AgentSettings(
                     or(cache, new CacheForm(null, null, null, null, null)).settings(home),
                     or(fetch, new FetchForm(null, null, null, null, null, null, null))
                             .settings(),
+                    optionalPath(traces).orElse(home.resolve("traces")),
                     or(mirrors, List.<MirrorForm>of()).stream()
                             .map(MirrorForm::settings)
                             .toList(),

@@ -88,7 +88,7 @@ public final class NamedImages implements ImageTable, AutoCloseable {
                                     Reference.parseRepository(reference.registry() + "/" + reference.repository()),
                                     settings.plainHttpHosts().contains(reference.registry()),
                                     BackgroundFetch.AFTER_READY,
-                                    PrefetchPolicy.PATHS,
+                                    PrefetchPolicy.LEARN,
                                     List.of(),
                                     Optional.empty(),
                                     Optional.empty(),

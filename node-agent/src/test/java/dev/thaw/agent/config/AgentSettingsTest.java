@@ -34,6 +34,7 @@ class AgentSettingsTest {
                 containerd: {socket: /run/c.sock, configPath: /etc/c.toml, install: Edit, restart: Signal, runtimeHandlers: [runc, nvidia]}
                 cache: {path: /srv/cache, maxSize: 20Gi, highWatermark: 0.7, lowWatermark: 0.5, minFree: 1Gi}
                 fetch: {parallelism: 4, rangeSize: 2Mi, timeout: 3s, retries: 2, readTimeout: 1m30s, onFailure: Error, bandwidth: 100Mi}
+                traces: /srv/traces
                 mirrors: [{host: "*", fallback: false, endpoints: [{url: "http://$(NODE_IP):4001", headers: {X-Key: v}, healthPath: /healthz, healthInterval: 5s}]}]
                 registries: [{host: "registry.example:5000", plainHttp: true, caFile: /etc/ca.crt}]
                 nodeService: {address: "10.0.0.1:9444", serverName: thaw-node.thaw-system.svc, caFile: /ca, tokenFile: /token}
@@ -49,6 +50,7 @@ class AgentSettingsTest {
         assertThat(settings.cache().maxSize().bytes()).isEqualTo(20L << 30);
         assertThat(settings.fetch().readTimeout().duration()).isEqualTo(Duration.ofSeconds(90));
         assertThat(settings.fetch().bandwidth()).contains(new ByteSize(100 << 20));
+        assertThat(settings.traces()).isEqualTo(Path.of("/srv/traces"));
         assertThat(settings.registries().getFirst().plainHttp()).isTrue();
         assertThat(settings.nodeService().orElseThrow().serverName()).contains("thaw-node.thaw-system.svc");
         assertThat(settings.credentials())

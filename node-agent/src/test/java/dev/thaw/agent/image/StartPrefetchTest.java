@@ -10,6 +10,7 @@ import dev.thaw.agent.fetch.FetchSettings;
 import dev.thaw.agent.fetch.OnFailure;
 import dev.thaw.agent.image.LearnedTraces.Learned;
 import dev.thaw.agent.image.LearnedTraces.Place;
+import dev.thaw.agent.learn.KeptTraces;
 import dev.thaw.agent.node.FakeOperator;
 import dev.thaw.agent.node.NodeServiceConnection;
 import dev.thaw.agent.node.OperatorTraces;
@@ -33,6 +34,8 @@ import java.util.OptionalLong;
 import java.util.SplittableRandom;
 import java.util.TreeSet;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -217,6 +220,37 @@ final class StartPrefetchTest {
         // The operator has learned enough: it does not want to be told of this start.
         assertThat(second.store.recording(image.artifact()).orElseThrow().isWanted())
                 .isFalse();
+    }
+
+    @Test
+    void learnsOfItsOwnStartsWithoutAnOperator() throws Exception {
+        var image = publish();
+        var folder = temp.resolve("traces");
+        var over = new KeptTraces.Over(Duration.ofMillis(50), Duration.ofMinutes(1));
+        var recordings = new AtomicReference<Function<Digest, Optional<Recording>>>();
+        var traces = new KeptTraces(folder, artifact -> recordings.get().apply(artifact), over);
+        open.add(traces);
+        var first = new Node("first", image, PrefetchPolicy.LEARN, traces).claim();
+        recordings.set(first.store::recording);
+        first.read("data/small-30", "usr/bin/tool");
+        await().atMost(PATIENCE)
+                .until(() ->
+                        first.store.recording(image.artifact()).orElseThrow().isWanted());
+
+        traces.started(start(image.artifact()));
+
+        await().atMost(PATIENCE).until(() -> !traces.of(image.artifact()).learning());
+        assertThat(traces.of(image.artifact()).chunks()).isEqualTo(first.recorded());
+        var elsewhere = new KeptTraces(folder, artifact -> Optional.empty(), over);
+        open.add(elsewhere);
+        var second = new Node("second", image, PrefetchPolicy.LEARN, elsewhere).claim();
+        second.store.mount(image.artifact());
+        await().atMost(PATIENCE).until(() -> second.has("data/small-30") && second.has("usr/bin/tool"));
+        assertThat(second.has("data/big")).isFalse();
+
+        // a damaged file is no trace, and the next start is learned
+        Files.writeString(folder.resolve(image.artifact().hex() + ".pb"), "none");
+        assertThat(traces.of(image.artifact())).isEqualTo(new Learned(List.of(), true));
     }
 
     private static ColdStart start(Digest artifact) {
