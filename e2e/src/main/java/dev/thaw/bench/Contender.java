@@ -21,8 +21,17 @@ interface Contender {
     /** What a node pulls. */
     String reference(String image);
 
-    /** What it runs on a node beside containerd; empty if containerd can do it alone. */
-    Optional<Snapshotter> snapshotter(String image);
+    /**
+     * What it runs on a node beside containerd; empty if containerd can do it alone.
+     *
+     * @param kept a folder for what it may learn on one node and use on the next
+     */
+    Optional<Snapshotter> snapshotter(Workload workload, Path kept);
+
+    /** Whether it still has to see a start of that workload, which is not measured. */
+    default boolean wantsRehearsal(Workload workload, Path kept) {
+        return false;
+    }
 
     /** A snapshotter that containerd reaches by a socket. */
     interface Snapshotter {

@@ -7,7 +7,7 @@ import java.util.function.ToDoubleFunction;
 /** The middle and the bad end of a few measurements. */
 record Figures(double median, double worst) {
     /** The worst is the 95th percentile, which of fewer than twenty samples is the largest. */
-    static Figures of(List<Sample> samples, ToDoubleFunction<Sample> figure) {
+    static <T> Figures of(List<T> samples, ToDoubleFunction<T> figure) {
         var sorted = samples.stream().mapToDouble(figure).sorted().toArray();
         int middle = sorted.length / 2;
         double median = sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;

@@ -48,13 +48,14 @@ final class Judgement {
                         + "%d bytes of an image of %d were fetched before the process started"
                                 .formatted(sample.atEntrypoint().bytes(), image));
             }
-            if (ours && sample.atQuiet().bytes() > 2 * image + 20_000_000) {
+            var aftermath = sample.aftermath();
+            if (ours && aftermath != null && aftermath.atQuiet().bytes() > 2 * image + 20_000_000) {
                 faults.add(what
                         + "%d bytes were fetched of an image of %d"
-                                .formatted(sample.atQuiet().bytes(), image));
+                                .formatted(aftermath.atQuiet().bytes(), image));
             }
-            if (ours && sample.cutStart() == null) {
-                faults.add(what + "did not start again without the registry: " + sample.cutFailure());
+            if (ours && aftermath != null && aftermath.cutStart() == null) {
+                faults.add(what + "did not start again without the registry: " + aftermath.cutFailure());
             }
         }
         return faults;

@@ -22,14 +22,15 @@ final class Node implements AutoCloseable {
 
     /**
      * @param folder that holds all of it, and is empty
+     * @param kept for what its snapshotter may bring from another node
      * @param sandbox tar with the image that every pod has
      */
-    Node(Contender contender, String image, Programs programs, Path folder, Path sandbox)
+    Node(Contender contender, Workload workload, Programs programs, Path folder, Path kept, Path sandbox)
             throws IOException, InterruptedException {
         this.folder = Files.createDirectories(folder);
         var socket = folder.resolve("containerd.sock");
         var snapshotterSocket = folder.resolve("snapshotter.sock");
-        var program = contender.snapshotter(image);
+        var program = contender.snapshotter(workload, kept);
         var name = program.map(Contender.Snapshotter::name).orElse("overlayfs");
         snapshotter = program.isEmpty()
                 ? List.of()

@@ -26,7 +26,7 @@ final class Overlayfs implements Contender {
     }
 
     @Override
-    public Optional<Snapshotter> snapshotter(String image) {
+    public Optional<Snapshotter> snapshotter(Workload workload, Path kept) {
         return Optional.empty();
     }
 }

@@ -1,12 +1,15 @@
 package dev.thaw.bench;
 
+import dev.thaw.bench.Sample.Aftermath;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.ToDoubleFunction;
@@ -162,16 +165,7 @@ final class Report {
                                 Long.toString((long) Figures.of(
                                                 its, sample -> sample.atReady().requests())
                                         .median()),
-                                megabytes(its, sample -> sample.atQuiet().bytes()),
-                                Figures.of(its, Sample::quiet).seconds(),
-                                Figures.of(its, Sample::secondStart).seconds(),
-                                cut(its),
-                                Long.toString((long) Figures.of(its, Sample::residentBytes)
-                                                .median()
-                                        >> 20),
-                                Figures.seconds(
-                                        Figures.of(its, Sample::snapshotterCpu).median()),
-                                Figures.seconds(Figures.of(its, Sample::nodeCpu).median())))));
+                                aftermath(its)))));
         text.append("\n");
         bound(link, samples).ifPresent(bound -> text.append(bound).append("\n\n"));
         samples.stream()
@@ -188,6 +182,27 @@ final class Report {
         return text.toString();
     }
 
+    /** The last cells of a row, of those samples that went on to the end. */
+    private static String aftermath(List<Sample> samples) {
+        var ends = samples.stream()
+                .map(Sample::aftermath)
+                .filter(Objects::nonNull)
+                .map(Objects::requireNonNull)
+                .toList();
+        if (ends.isEmpty()) {
+            return String.join(" | ", Collections.nCopies(7, "–"));
+        }
+        return String.join(
+                " | ",
+                Figures.megabytes(Figures.of(ends, end -> end.atQuiet().bytes()).median()),
+                Figures.of(ends, Aftermath::quiet).seconds(),
+                Figures.of(ends, Aftermath::secondStart).seconds(),
+                cut(ends),
+                Long.toString((long) Figures.of(ends, Aftermath::residentBytes).median() >> 20),
+                Figures.seconds(Figures.of(ends, Aftermath::snapshotterCpu).median()),
+                Figures.seconds(Figures.of(ends, Aftermath::nodeCpu).median()));
+    }
+
     private static String shortened(@Nullable String reason) {
         var line = String.valueOf(reason).lines().findFirst().orElse("").replace("|", "\\|");
         return line.length() > MOST_REASON ? line.substring(0, MOST_REASON) + " …" : line;
@@ -197,35 +212,53 @@ final class Report {
         return Figures.megabytes(Figures.of(samples, bytes).median());
     }
 
-    private static String cut(List<Sample> samples) {
-        var worked =
-                samples.stream().filter(sample -> sample.cutStart() != null).toList();
+    private static String cut(List<Aftermath> ends) {
+        var worked = ends.stream().filter(end -> end.cutStart() != null).toList();
         if (worked.isEmpty()) {
             return "fails";
         }
-        var took = Figures.of(
-                worked, sample -> Optional.ofNullable(sample.cutStart()).orElseThrow());
-        return worked.size() == samples.size()
+        var took = Figures.of(worked, end -> Optional.ofNullable(end.cutStart()).orElseThrow());
+        return worked.size() == ends.size()
                 ? Figures.seconds(took.median())
                 : "%s, fails %d of %d"
-                        .formatted(Figures.seconds(took.median()), samples.size() - worked.size(), samples.size());
+                        .formatted(Figures.seconds(took.median()), ends.size() - worked.size(), ends.size());
     }
 
-    /** What the start could not be faster than: the bytes on this line, and the program's own start from a local disk. */
+    /**
+     * What no start could be faster than: the fewest bytes that any system took, on this line, and the program's own start from a
+     * local disk; and how many times that each system needs.
+     */
     private static Optional<String> bound(Link link, List<Sample> samples) {
         var systems = bySystem(samples);
-        var thaw = systems.get("Thaw Convert");
-        var local = systems.get("overlayfs");
-        if (thaw == null || local == null) {
+        var local = systems.getOrDefault("overlayfs", List.of()).stream()
+                .map(Sample::aftermath)
+                .filter(Objects::nonNull)
+                .map(Objects::requireNonNull)
+                .toList();
+        if (local.isEmpty()) {
             return Optional.empty();
         }
-        double transfer =
-                link.timeFor((long) Figures.of(thaw, sample -> sample.atReady().bytes())
-                                        .median())
-                                .toNanos()
-                        / 1e9;
-        double own = Figures.of(local, Sample::secondStart).median();
-        return Optional.of("Bytes of Thaw until ready ÷ bandwidth: %s s; start from a local disk: %s s; together %s s."
-                .formatted(Figures.seconds(transfer), Figures.seconds(own), Figures.seconds(transfer + own)));
+        long needed = systems.values().stream()
+                .mapToLong(its -> (long)
+                        Figures.of(its, sample -> sample.atReady().bytes()).median())
+                .min()
+                .orElseThrow();
+        double transfer = link.timeFor(needed).toNanos() / 1e9;
+        double own = Figures.of(local, Aftermath::secondStart).median();
+        var times = systems.entrySet().stream()
+                .map(each -> "%s %s"
+                        .formatted(
+                                each.getKey(),
+                                Figures.seconds(Figures.of(each.getValue(), Sample::ready)
+                                                .median()
+                                        / (transfer + own))))
+                .collect(Collectors.joining(", "));
+        return Optional.of(
+                "The fewest bytes until ready ÷ bandwidth: %s s; start from a local disk: %s s; together %s s. Ready takes so many times that: %s."
+                        .formatted(
+                                Figures.seconds(transfer),
+                                Figures.seconds(own),
+                                Figures.seconds(transfer + own),
+                                times));
     }
 }

@@ -8,35 +8,19 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /** containerd's stargz snapshotter with eStargz images, as {@code ctr-remote images convert --estargz} makes them. */
-final class Stargz implements Contender {
-    @Override
-    public String name() {
-        return "stargz";
-    }
-
-    private static Reference tagged(Reference image) {
-        return image.withTag("estargz");
+final class Stargz extends Peer {
+    Stargz() {
+        super("stargz", "estargz", "stargz", List.of("containerd-stargz-grpc", "ctr-remote"));
     }
 
     @Override
-    public Optional<String> missing(Programs programs) {
-        return programs.missing("containerd-stargz-grpc", "ctr-remote");
-    }
-
-    @Override
-    public void publish(String image, Registry registry, Programs programs, Path work)
+    void make(String image, Reference target, Registry registry, Programs programs, Path work)
             throws IOException, InterruptedException {
         var source = Registry.direct(image);
-        var target = tagged(source);
-        if (registry.has(target)) {
-            return;
-        }
-        var folder = Files.createDirectories(work.resolve("stargz"));
-        var socket = folder.resolve("containerd.sock");
-        try (var containerd = containerd(programs, folder, socket)) {
+        var socket = work.resolve("containerd.sock");
+        try (var containerd = containerd(programs, work, socket)) {
             containerd.awaitFile(socket);
             for (var step : List.of(
                     List.of("ctr", "images", "pull", "--local", "--plain-http", source.toString()),
@@ -76,34 +60,8 @@ final class Stargz implements Contender {
     }
 
     @Override
-    public String reference(String image) {
-        return tagged(Registry.linked(image)).toString();
-    }
-
-    @Override
-    public Optional<Snapshotter> snapshotter(String image) {
-        return Optional.of(new Daemon());
-    }
-
-    private record Daemon() implements Snapshotter {
-        @Override
-        public String name() {
-            return "stargz";
-        }
-
-        @Override
-        public List<Child> start(Programs programs, Path folder, Path socket, Path containerd)
-                throws IOException, InterruptedException {
-            var daemon = Child.start(
-                    "containerd-stargz-grpc",
-                    List.of(
-                            programs.path("containerd-stargz-grpc"),
-                            "-address=" + socket,
-                            "-root=" + folder.resolve("root")),
-                    Map.of(),
-                    folder.resolve("stargz.log"));
-            daemon.awaitFile(socket);
-            return List.of(daemon);
-        }
+    List<String> command(Programs programs, Path folder, Path socket) {
+        return List.of(
+                programs.path("containerd-stargz-grpc"), "-address=" + socket, "-root=" + folder.resolve("root"));
     }
 }

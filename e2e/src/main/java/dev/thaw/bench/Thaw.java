@@ -12,18 +12,38 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
-/** Thaw without Kubernetes: the images are named in the agent's configuration. */
+/**
+ * Thaw without Kubernetes: the images are named in the agent's configuration. What first starts read is learned in a folder;
+ * nodes get that of another node only where learning is what is measured.
+ */
 final class Thaw implements Contender {
+    private final String name;
     private final String mode;
+    private final boolean learned;
 
-    /** @param mode of the converter */
-    Thaw(String mode) {
+    private Thaw(String name, String mode, boolean learned) {
+        this.name = name;
         this.mode = mode;
+        this.learned = learned;
+    }
+
+    /**
+     * On a node that knows nothing of the image.
+     *
+     * @param mode of the converter
+     */
+    static Thaw converted(String mode) {
+        return new Thaw("Thaw " + mode, mode, false);
+    }
+
+    /** On a node that has been told what a start on another one read. */
+    static Thaw learned() {
+        return new Thaw("Thaw learned", "Convert", true);
     }
 
     @Override
     public String name() {
-        return "Thaw " + mode;
+        return name;
     }
 
     private Reference tagged(Reference image) {
@@ -71,11 +91,22 @@ final class Thaw implements Contender {
     }
 
     @Override
-    public Optional<Snapshotter> snapshotter(String image) {
-        return Optional.of(new Agent(reference(image)));
+    public Optional<Snapshotter> snapshotter(Workload workload, Path kept) {
+        var traces = learned ? "traces: " + traces(workload, kept) : "";
+        return Optional.of(new Agent(reference(workload.image()), traces));
     }
 
-    private record Agent(String image) implements Snapshotter {
+    private static Path traces(Workload workload, Path kept) {
+        return kept.resolve("traces").resolve(workload.name());
+    }
+
+    @Override
+    public boolean wantsRehearsal(Workload workload, Path kept) {
+        var known = traces(workload, kept).toFile().list((folder, file) -> file.endsWith(".pb"));
+        return learned && (known == null || known.length == 0);
+    }
+
+    private record Agent(String image, String traces) implements Snapshotter {
         @Override
         public String name() {
             return "thaw";
@@ -94,8 +125,9 @@ final class Thaw implements Contender {
                     containerd: {socket: %s}
                     registries: [{host: "127.0.0.1:%d", plainHttp: true}]
                     images: ["%s"]
+                    %s
                     """.formatted(
-                            folder.resolve("root"), socket, holderSocket, containerd, Registry.LINKED_PORT, image));
+                            folder.resolve("root"), socket, holderSocket, containerd, Registry.LINKED_PORT, image, traces));
             var program = AgentProgram.here();
             var holder = start(folder, "holder", program.command("hold", "--socket", holderSocket.toString()));
             holder.awaitFile(holderSocket);

@@ -1,5 +1,6 @@
 package dev.thaw.bench;
 
+import dev.thaw.bench.Sample.Aftermath;
 import dev.thaw.demo.Child;
 import java.io.IOException;
 import java.net.ConnectException;
@@ -31,6 +32,7 @@ final class Trial {
     private final Programs programs;
     private final ShapedLink link;
     private final Path folder;
+    private final Path kept;
     private final Path sandbox;
     private final HttpClient http = HttpClient.newBuilder()
             .version(HttpClient.Version.HTTP_1_1)
@@ -39,22 +41,26 @@ final class Trial {
 
     /**
      * @param folder that is emptied for each sample
+     * @param kept for what a node may bring from another one
      * @param sandbox tar with the image that every pod has
      */
-    Trial(Programs programs, ShapedLink link, Path folder, Path sandbox) {
+    Trial(Programs programs, ShapedLink link, Path folder, Path kept, Path sandbox) {
         this.programs = programs;
         this.link = link;
         this.folder = folder;
+        this.kept = kept;
         this.sandbox = sandbox;
     }
 
-    Sample take(Contender contender, Workload workload, Link line, int run) throws IOException, InterruptedException {
+    /** @param toTheEnd also what comes after the start, which takes longer than the start itself */
+    Sample take(Contender contender, Workload workload, Link line, int run, boolean toTheEnd)
+            throws IOException, InterruptedException {
         empty(folder);
         link.become(line);
         link.mend();
         dropPageCache();
-        try (var node = new Node(contender, workload.image(), programs, folder, sandbox)) {
-            return take(node, contender, workload, line, run);
+        try (var node = new Node(contender, workload, programs, folder, kept, sandbox)) {
+            return take(node, contender, workload, line, run, toTheEnd);
         } catch (IOException | RuntimeException e) {
             return Sample.failed(contender.name(), workload.name(), line.id(), run, said(e));
         } finally {
@@ -62,7 +68,7 @@ final class Trial {
         }
     }
 
-    private Sample take(Node node, Contender contender, Workload workload, Link line, int run)
+    private Sample take(Node node, Contender contender, Workload workload, Link line, int run, boolean toTheEnd)
             throws IOException, InterruptedException {
         var cri = node.cri();
         var image = contender.reference(workload.image());
@@ -80,31 +86,6 @@ final class Trial {
         double ready = since(began, Instant.now());
         var atReady = link.traffic().since(before);
         double firstOutput = since(began, firstOutput(node.logs().resolve("first.log")));
-        awaitQuiet();
-        double quiet = (link.lastByteNanos() - beganNanos) / 1e9;
-        var atQuiet = link.traffic().since(before);
-        var snapshotterCost = node.snapshotterCost();
-        var wholeCost = node.wholeCost();
-
-        cri.remove(container);
-        dropPageCache();
-        began = Instant.now();
-        container = cri.create(image, workload.arguments(), "second.log");
-        cri.start(container);
-        var again = awaitAnswer(cri, container, READY_LIMIT);
-        double secondStart = since(began, Instant.now());
-        if (!again.equals(answer)) {
-            throw new IOException("the second start read " + again + ", the first " + answer);
-        }
-        cri.remove(container);
-
-        Double cutStart = null;
-        String cutFailure = null;
-        try {
-            cutStart = startCut(cri, image, workload, answer, cutLimit(secondStart));
-        } catch (IOException | RuntimeException e) {
-            cutFailure = said(e);
-        }
         return new Sample(
                 contender.name(),
                 workload.name(),
@@ -116,17 +97,56 @@ final class Trial {
                 entrypoint,
                 firstOutput,
                 ready,
-                quiet,
                 atEntrypoint,
                 atReady,
+                answer,
+                toTheEnd ? aftermath(node, workload, image, container, answer, beganNanos, before) : null);
+    }
+
+    private Aftermath aftermath(
+            Node node,
+            Workload workload,
+            String image,
+            String container,
+            String answer,
+            long beganNanos,
+            Traffic before)
+            throws IOException, InterruptedException {
+        var cri = node.cri();
+        awaitQuiet();
+        double quiet = (link.lastByteNanos() - beganNanos) / 1e9;
+        var atQuiet = link.traffic().since(before);
+        var snapshotterCost = node.snapshotterCost();
+        var wholeCost = node.wholeCost();
+
+        cri.remove(container);
+        dropPageCache();
+        var began = Instant.now();
+        var second = cri.create(image, workload.arguments(), "second.log");
+        cri.start(second);
+        var again = awaitAnswer(cri, second, READY_LIMIT);
+        double secondStart = since(began, Instant.now());
+        if (!again.equals(answer)) {
+            throw new IOException("the second start read " + again + ", the first " + answer);
+        }
+        cri.remove(second);
+
+        Double cutStart = null;
+        String cutFailure = null;
+        try {
+            cutStart = startCut(cri, image, workload, answer, cutLimit(secondStart));
+        } catch (IOException | RuntimeException e) {
+            cutFailure = said(e);
+        }
+        return new Aftermath(
+                quiet,
                 atQuiet,
                 snapshotterCost.peakResidentBytes(),
                 snapshotterCost.cpu().toMillis() / 1e3,
                 wholeCost.cpu().toMillis() / 1e3,
                 secondStart,
                 cutStart,
-                cutFailure,
-                answer);
+                cutFailure);
     }
 
     /** Long enough to tell what hangs from what is slow, on whatever machine. */

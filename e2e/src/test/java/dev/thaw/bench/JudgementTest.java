@@ -40,17 +40,11 @@ final class JudgementTest {
                 3,
                 4,
                 5,
-                6,
                 new Traffic(1, bytesAtEntrypoint),
                 new Traffic(2, bytesAtReady),
-                new Traffic(3, IMAGE_BYTES),
-                1,
-                1,
-                1,
-                1,
-                cut,
-                cut == null ? "no answer" : null,
-                answer);
+                answer,
+                new Sample.Aftermath(
+                        6, new Traffic(3, IMAGE_BYTES), 1, 1, 1, 1, cut, cut == null ? "no answer" : null));
     }
 
     @Test
