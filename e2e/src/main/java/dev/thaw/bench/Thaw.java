@@ -127,7 +127,7 @@ final class Thaw implements Contender {
                     images: ["%s"]
                     %s
                     """.formatted(
-                            folder.resolve("root"), socket, holderSocket, containerd, Registry.LINKED_PORT, image, traces));
+                    folder.resolve("root"), socket, holderSocket, containerd, Registry.LINKED_PORT, image, traces));
             var program = AgentProgram.here();
             var holder = start(folder, "holder", program.command("hold", "--socket", holderSocket.toString()));
             holder.awaitFile(holderSocket);
