@@ -138,6 +138,7 @@ final class Agent implements AutoCloseable {
                 fetchSettings(settings),
                 driver,
                 metrics));
+        parts.push(driver::leave);
         parts.push(() -> reach.completeExceptionally(new IllegalStateException("the agent is ending")));
         images.takeOver();
 

@@ -21,6 +21,7 @@ final class DeviceFiles {
     private static final Duration PATIENCE = Duration.ofMinutes(2);
 
     private final Map<Long, DeviceFile> files = new ConcurrentHashMap<>();
+    private volatile boolean left;
 
     /** One device, and what serves it once that is known. */
     static final class DeviceFile {
@@ -87,6 +88,15 @@ final class DeviceFiles {
             file.served.completeExceptionally(new IllegalStateException("removed"));
             file.readers.forEach(Thread::interrupt);
         }
+    }
+
+    /** From now on the devices are the next process's: what it is not told has failed it will be asked again. */
+    void leave() {
+        left = true;
+    }
+
+    boolean areLeft() {
+        return left;
     }
 
     @Nullable DeviceFile find(long number) {

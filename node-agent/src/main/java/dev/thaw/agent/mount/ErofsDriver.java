@@ -378,6 +378,13 @@ public final class ErofsDriver implements MountDriver {
     }
 
     @Override
+    public void leave() {
+        if (held) {
+            files.leave();
+        }
+    }
+
+    @Override
     public void close() throws MountFailed {
         keeper.interrupt();
         if (held) {

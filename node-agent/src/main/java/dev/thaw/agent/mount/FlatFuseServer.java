@@ -66,6 +66,10 @@ final class FlatFuseServer implements Runnable {
                 }
                 continue;
             }
+            if (files.areLeft()) {
+                // The next process has the kernel send it again.
+                return;
+            }
             long begun = System.nanoTime();
             int opcode = in.get(JAVA_INT, 4);
             // A request that is sent again carries the top bit, and its answer must carry it too.
@@ -305,6 +309,9 @@ final class FlatFuseServer implements Runnable {
     }
 
     private int send(MemorySegment header, long unique, int errno) {
+        if (files.areLeft()) {
+            return errno;
+        }
         header(header, FuseProtocol.REPLY_HEADER, errno, unique);
         Libc.write(session, header, FuseProtocol.REPLY_HEADER);
         return errno;

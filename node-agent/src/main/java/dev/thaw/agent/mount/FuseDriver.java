@@ -139,6 +139,9 @@ public final class FuseDriver implements MountDriver {
     }
 
     @Override
+    public void leave() {}
+
+    @Override
     public void close() throws MountFailed {
         retain(Set.of());
     }

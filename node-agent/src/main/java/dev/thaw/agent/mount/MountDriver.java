@@ -69,6 +69,12 @@ public interface MountDriver extends AutoCloseable {
     /** Takes away all mounts that an earlier process left, but for those named. Comes after they were mounted again. */
     void retain(Set<String> images) throws MountFailed;
 
+    /**
+     * Comes before what images are read from is closed. Where another process can go on serving, nothing is answered from then on
+     * that this one would have to refuse: readers wait for the next. Elsewhere nothing happens yet.
+     */
+    void leave();
+
     /** Ends service. Mounts that need none, or that another process can go on serving, stay; others are taken away. */
     @Override
     void close() throws MountFailed;

@@ -63,5 +63,8 @@ public record NoMounts(Path root, String reason) implements MountDriver {
     public void retain(Set<String> images) {}
 
     @Override
+    public void leave() {}
+
+    @Override
     public void close() {}
 }

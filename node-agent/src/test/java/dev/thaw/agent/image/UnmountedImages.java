@@ -82,6 +82,9 @@ final class UnmountedImages implements MountDriver {
     }
 
     @Override
+    public void leave() {}
+
+    @Override
     public void close() {
         mounted.clear();
     }
