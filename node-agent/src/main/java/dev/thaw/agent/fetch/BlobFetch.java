@@ -184,7 +184,9 @@ final class BlobFetch {
         return gap >= 0
                 && gap <= LARGEST_GAP_BYTES
                 && length <= fetcher.settings().rangeBytes()
-                && chunks.storedOffset(chunk) - run.storedStart() < limit
+                // What is decoded together is not decoded twice.
+                && (chunks.storedOffset(chunk) - run.storedStart() < limit
+                        || chunks.firstTogether(chunk) <= run.lastChunk())
                 // What is wanted never hangs behind what is not; the reverse costs the reader nothing.
                 && why.compareTo(run.reason()) >= 0;
     }

@@ -302,6 +302,17 @@ final class ChunkFetcherTest {
     }
 
     @Test
+    void noPartBeginsAmongChunksThatAreDecodedTogether() throws Exception {
+        var large = new FakeBlob(800, 5);
+        large.together = 150;
+        var lazy = open(large, OnFailure.ERROR, 16, 64L << 20, 1L << 30, Duration.ofHours(1));
+        lazy.expect(0, 799, FetchReason.AHEAD);
+
+        await().until(() -> lazy.cachedBytes() == lazy.totalBytes());
+        assertThat(large.requests).extracting(FakeBlob.Request::firstChunk).containsExactlyInAnyOrder(0, 300, 600);
+    }
+
+    @Test
     void aPrefetchOutwaitsARegistryThatWantsToBeLeftAlone() throws Exception {
         var lazy = open(OnFailure.ERROR);
         blob.heldBack.set(2);

@@ -36,6 +36,8 @@ final class FakeBlob extends FakeLayout implements StoredChunks, BlobOrigin {
     final Set<Integer> silentWays = ConcurrentHashMap.newKeySet();
 
     final Semaphore silent = new Semaphore(0);
+    /** So many neighbours are decoded together. */
+    int together = 1;
     /** A request waits for one of these. */
     volatile Semaphore gate = new Semaphore(1_000_000);
 
@@ -103,6 +105,16 @@ final class FakeBlob extends FakeLayout implements StoredChunks, BlobOrigin {
     @Override
     public int storedLength(int chunk) {
         return length(chunk);
+    }
+
+    @Override
+    public int firstTogether(int chunk) {
+        return chunk - chunk % together;
+    }
+
+    @Override
+    public int lastTogether(int chunk) {
+        return Math.min(count(), firstTogether(chunk) + together) - 1;
     }
 
     @Override
