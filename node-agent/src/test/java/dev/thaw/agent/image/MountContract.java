@@ -149,6 +149,21 @@ abstract class MountContract {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"layer.tar.gz", "layer.tar"})
+    void runsImagesOfLayersInPlaceThatNydusToolsPublished(String layer) throws Exception {
+        var image = NydusToolsImage.publishInPlace(registry, layer);
+        table.put(image.artifact(), image);
+        var store = store(OnFailure.ERROR, Duration.ofSeconds(10));
+
+        assertThat(store.claim(image.artifact())).isTrue();
+        var root = store.mount(image.artifact());
+
+        assertThat(Files.readString(root.resolve("link"))).isEqualTo("hello, world\n");
+        assertThat(Files.readString(root.resolve("directory/text"))).isEqualTo(NydusToolsImage.text());
+        assertThat(Files.readSymbolicLink(root.resolve("symlink"))).hasToString("directory/text");
+    }
+
     @Test
     void fetchesOnlyWhatIsRead() throws Exception {
         var image = publish(BackgroundFetch.NEVER);

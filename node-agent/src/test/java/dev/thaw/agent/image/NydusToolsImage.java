@@ -7,6 +7,7 @@ import dev.thaw.rafs.BlobSections;
 import dev.thaw.rafs.Bootstrap;
 import dev.thaw.rafs.BootstrapMerger;
 import dev.thaw.rafs.MergeLayer;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -16,6 +17,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.zip.GZIPInputStream;
 
 /** An image of one layer that nydus-image 2.2.0 made, under a manifest as nydusify writes it. */
 final class NydusToolsImage {
@@ -41,13 +43,37 @@ final class NydusToolsImage {
     }
 
     static ImageEntry publish(FakeRegistry registry, Path work, String blobName, Manifest kind) throws Exception {
-        byte[] blob;
-        try (var in = NydusToolsImage.class.getResourceAsStream("/nydus-2.2/" + blobName + ".blob")) {
-            blob = in.readAllBytes();
-        }
+        byte[] blob = file(blobName + ".blob");
         var layer = registry.addBlob(REPOSITORY, "application/vnd.oci.image.layer.nydus.blob.v1", blob)
                 .withAnnotation("containerd.io/snapshot/nydus-blob", "true");
         return publish(registry, mergedBootstrap(work, blob, layer), layer, kind);
+    }
+
+    private static byte[] file(String name) throws IOException {
+        try (var in = NydusToolsImage.class.getResourceAsStream("/nydus-2.2/" + name)) {
+            return in.readAllBytes();
+        }
+    }
+
+    /** An image whose layer stays as it is, {@code layer.tar.gz} or {@code layer.tar}: nydusify calls it {@code --oci-ref}. */
+    static ImageEntry publishInPlace(FakeRegistry registry, String layer) throws IOException {
+        byte[] gzip = file("layer.tar.gz");
+        try (var tar = new GZIPInputStream(new ByteArrayInputStream(gzip))) {
+            registry.addBlob(
+                    REPOSITORY, MediaTypes.OCI_LAYER_TAR, layer.equals("layer.tar.gz") ? gzip : tar.readAllBytes());
+        }
+        var described = registry.addBlob(
+                        REPOSITORY, "application/vnd.oci.image.layer.nydus.blob.v1", file(layer + ".ref"))
+                .withAnnotation("containerd.io/snapshot/nydus-blob", "true");
+        return publish(registry, file(layer + ".boot"), described, Manifest.DOCKER);
+    }
+
+    /** The content of the file {@code directory/text} of such an image. */
+    static String text() {
+        var part = IntStream.rangeClosed(1, 3000)
+                .mapToObj(i -> i * i % 10007 + "\n")
+                .collect(Collectors.joining());
+        return IntStream.range(0, 380).mapToObj(i -> i + " " + part).collect(Collectors.joining());
     }
 
     private static byte[] mergedBootstrap(Path work, byte[] blob, Descriptor layer) throws Exception {
