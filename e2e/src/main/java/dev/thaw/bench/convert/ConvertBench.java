@@ -41,7 +41,7 @@ import picocli.CommandLine.Option;
             "Thaw is measured from the start of its JVM to its end: it pulls the gzipped layer from a registry on this"
                     + " machine, converts it, pushes the blob, and (\"verified\") reads source and result again to compare"
                     + " them. The registry's own work runs on the same processors. nydus-image reads the same layer from a"
-                    + " file and writes a file.",
+                    + " file and writes a file. \"Thaw index\" finds where the layer can be entered, and copies nothing of it.",
         })
 public final class ConvertBench implements Callable<Integer> {
     private static final String REPOSITORY = "bench/image";
@@ -50,8 +50,10 @@ public final class ConvertBench implements Callable<Integer> {
 
     private static final String THAW = "Thaw convert";
     private static final String VERIFIED = "Thaw convert, verified";
+    private static final String INDEX = "Thaw index";
     private static final String NYDUS_GZIP = "nydus-image targz-rafs";
     private static final String NYDUS_TAR = "nydus-image tar-rafs";
+    private static final String NYDUS_INDEX = "nydus-image targz-ref";
     private static final String GZIP = "gzip -dc";
 
     @Option(
@@ -188,13 +190,15 @@ public final class ConvertBench implements Callable<Integer> {
 
     private List<Contestant> contestants(SampleLayer layer, Reference source, Path folder) {
         var contestants = new ArrayList<Contestant>();
-        contestants.add(thaw(THAW, "Off", layer, source, folder));
-        contestants.add(thaw(VERIFIED, "Full", layer, source, folder));
+        contestants.add(thaw(THAW, "Convert", "Off", layer, source, folder));
+        contestants.add(thaw(VERIFIED, "Convert", "Full", layer, source, folder));
+        contestants.add(thaw(INDEX, "Index", "Off", layer, source, folder));
         nydusImage()
                 .ifPresentOrElse(
                         program -> {
                             contestants.add(nydus(program, NYDUS_GZIP, "targz-rafs", layer.gzip(), layer, folder));
                             contestants.add(nydus(program, NYDUS_TAR, "tar-rafs", layer.tar(), layer, folder));
+                            contestants.add(nydus(program, NYDUS_INDEX, "targz-ref", layer.gzip(), layer, folder));
                         },
                         () -> System.err.println("nydus-image is not here, so nothing is compared with it."
                                 + " Install it with: cargo install nydus-rs --bin nydus-image"));
@@ -207,9 +211,9 @@ public final class ConvertBench implements Callable<Integer> {
         return contestants;
     }
 
-    private Contestant thaw(String name, String verify, SampleLayer layer, Reference source, Path folder) {
+    private Contestant thaw(String name, String mode, String verify, SampleLayer layer, Reference source, Path folder) {
         return new Contestant(name, layer.tarBytes(), round -> {
-            var target = source.withTag("lazy-" + verify.toLowerCase(Locale.ROOT) + "-" + round);
+            var target = source.withTag((mode + "-" + verify).toLowerCase(Locale.ROOT) + "-" + round);
             var command = new ArrayList<>(List.of(
                     Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                     "@" + folder.resolve("jvm.options")));
@@ -227,6 +231,8 @@ public final class ConvertBench implements Callable<Integer> {
                     source.registry(),
                     "--work",
                     folder.toString(),
+                    "--mode",
+                    mode,
                     "--verify",
                     verify,
                     "--fresh"));
@@ -281,7 +287,8 @@ public final class ConvertBench implements Callable<Integer> {
                         new String[] {THAW, NYDUS_GZIP},
                         new String[] {VERIFIED, NYDUS_GZIP},
                         new String[] {THAW, NYDUS_TAR},
-                        new String[] {THAW, GZIP})
+                        new String[] {INDEX, NYDUS_INDEX},
+                        new String[] {INDEX, GZIP})
                 .filter(pair -> byName.containsKey(pair[1]))
                 .map(pair -> "%s / %s = %.2f"
                         .formatted(
