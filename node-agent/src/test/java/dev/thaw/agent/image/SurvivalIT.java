@@ -1,23 +1,15 @@
 package dev.thaw.agent.image;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.thaw.agent.AgentProcess;
-import dev.thaw.agent.containerd.snapshots.PrepareSnapshotRequest;
-import dev.thaw.agent.containerd.snapshots.SnapshotsGrpc;
 import dev.thaw.agent.linux.Libc;
 import dev.thaw.agent.linux.MountTable;
 import dev.thaw.agent.linux.Mounts;
 import dev.thaw.agent.mount.Holder;
 import dev.thaw.oci.FakeRegistry;
-import io.grpc.StatusRuntimeException;
-import io.grpc.netty.NettyChannelBuilder;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.nio.NioIoHandler;
-import io.netty.channel.socket.nio.NioDomainSocketChannel;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -26,7 +18,6 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.net.UnixDomainSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,7 +25,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -213,46 +203,10 @@ final class SurvivalIT {
         return Files.readString(temp.resolve("agent.log"), StandardCharsets.UTF_8);
     }
 
-    /** What containerd asks for: three layers that are claimed, and a root on them. @return the mounted image */
-    private Path prepareContainer() throws Exception {
+    private Path prepareContainer() {
         var socket = temp.resolve("agent.sock");
         await().atMost(PATIENCE).until(() -> Files.exists(socket));
-        var loop = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
-        var channel = NettyChannelBuilder.forAddress(UnixDomainSocketAddress.of(socket))
-                .channelType(NioDomainSocketChannel.class)
-                .eventLoopGroup(loop)
-                .overrideAuthority("localhost")
-                .usePlaintext()
-                .build();
-        try {
-            var snapshots = SnapshotsGrpc.newBlockingStub(channel).withDeadlineAfter(PATIENCE);
-            for (int layer = 1; layer <= 3; layer++) {
-                var offer = PrepareSnapshotRequest.newBuilder()
-                        .setKey("extract-" + layer)
-                        .setParent(layer == 1 ? "" : "layer-" + (layer - 1))
-                        .putAllLabels(Map.of(
-                                "containerd.io/snapshot.ref",
-                                "layer-" + layer,
-                                "containerd.io/snapshot/thaw.dev.image",
-                                image.artifact().toString()))
-                        .build();
-                assertThatThrownBy(() -> snapshots.prepare(offer))
-                        .isInstanceOf(StatusRuntimeException.class)
-                        .hasMessageContaining("ALREADY_EXISTS");
-            }
-            var root = snapshots.prepare(PrepareSnapshotRequest.newBuilder()
-                    .setKey("k8s.io/1/container")
-                    .setParent("layer-3")
-                    .build());
-            return root.getMounts(0).getOptionsList().stream()
-                    .filter(option -> option.startsWith("lowerdir="))
-                    .map(option -> Path.of(option.substring("lowerdir=".length())))
-                    .findFirst()
-                    .orElseThrow();
-        } finally {
-            channel.shutdownNow();
-            loop.shutdownGracefully(0, 1, TimeUnit.SECONDS);
-        }
+        return PreparedContainer.of(socket, image.artifact());
     }
 
     /** Reads random ranges of a file, each from below the page cache, and compares them. */
