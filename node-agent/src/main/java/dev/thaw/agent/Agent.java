@@ -88,6 +88,7 @@ final class Agent implements AutoCloseable {
             .toList();
 
     private final Deque<AutoCloseable> parts = new ArrayDeque<>();
+    private boolean tookOver;
     private volatile List<String> unreadiness = List.of("the agent is starting");
 
     private Agent() {}
@@ -139,6 +140,7 @@ final class Agent implements AutoCloseable {
                 driver,
                 metrics));
         parts.push(driver::leave);
+        tookOver = !driver.takenOver().isEmpty();
         parts.push(() -> reach.completeExceptionally(new IllegalStateException("the agent is ending")));
         images.takeOver();
 
@@ -195,6 +197,11 @@ final class Agent implements AutoCloseable {
                 machine.getInputArguments().stream().anyMatch(argument -> argument.startsWith(AOT_CACHE))
                         ? "with"
                         : "without");
+    }
+
+    /** Whether mounts of an agent before this one are served, whose readers may have waited. */
+    boolean tookOver() {
+        return tookOver;
     }
 
     private <T extends AutoCloseable> T part(T part) {

@@ -7,12 +7,10 @@ import dev.thaw.agent.mount.Holder;
 import dev.thaw.agent.mount.MountDriver;
 import dev.thaw.agent.mount.NoMounts;
 import dev.thaw.agent.rehearsal.Rehearsal;
+import dev.thaw.agent.rehearsal.Stage;
 import java.io.IOException;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -96,7 +94,10 @@ public final class Main implements Runnable {
             end.countDown();
             await(ended);
         }));
-        end.await();
+        try (var warmUp = WarmUp.start(settings.root().resolve("warm-up"), agent.tookOver())) {
+            log.debug("{} runs aside", warmUp);
+            end.await();
+        }
         agent.close();
         ended.countDown();
         return 0;
@@ -236,12 +237,8 @@ public final class Main implements Runnable {
 
         @Override
         public Integer call() throws Exception {
-            Files.createDirectories(parent);
-            var folder = Files.createTempDirectory(parent, "thaw-rehearsal");
-            try {
-                new Rehearsal(folder, Rehearse::start).run();
-            } finally {
-                delete(folder);
+            try (var stage = Stage.below(parent)) {
+                new Rehearsal(stage.folder(), Rehearse::start).run();
             }
             return 0;
         }
@@ -254,23 +251,6 @@ public final class Main implements Runnable {
                 } catch (AgentException e) {
                     log.info("rehearses without mounts: {}", e.getMessage());
                     return new NoMounts(settings.root(), "nothing can be mounted here");
-                }
-            });
-        }
-
-        private static void delete(Path folder) throws IOException {
-            Files.walkFileTree(folder, new SimpleFileVisitor<>() {
-                @Override
-                public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                    Files.delete(file);
-                    return FileVisitResult.CONTINUE;
-                }
-
-                @Override
-                public FileVisitResult postVisitDirectory(Path directory, @Nullable IOException failure)
-                        throws IOException {
-                    Files.delete(directory);
-                    return FileVisitResult.CONTINUE;
                 }
             });
         }

@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.thaw.agent.mount.NoMounts;
+import dev.thaw.agent.rehearsal.FetchRehearsal;
 import dev.thaw.agent.rehearsal.Rehearsal;
+import dev.thaw.agent.rehearsal.Stage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,6 +31,17 @@ final class RehearsalTest {
         // The images were claimed by both agents and released by the second one.
         assertThat(folder.resolve("root/images")).isEmptyDirectory();
         assertThat(Files.size(folder.resolve("root/records.db"))).isPositive();
+    }
+
+    @Test
+    void anAgentFetchesAndForgetsImagesOfItsOwnToWarmUp() throws Exception {
+        try (var stage = Stage.at(folder.resolve("warm-up"))) {
+            FetchRehearsal.run(stage.folder());
+
+            assertThat(stage.folder().resolve("images")).isNotEmptyDirectory();
+        }
+
+        assertThat(folder).isEmptyDirectory();
     }
 
     @Test

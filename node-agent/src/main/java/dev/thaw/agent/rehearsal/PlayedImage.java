@@ -28,7 +28,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.zip.GZIPOutputStream;
 
-/** A lazy image of one layer: a program, what every start reads, and a file of some megabytes. */
+/** A lazy image of one layer: a program, what every start reads, and something to read. */
 final class PlayedImage {
     /** The file that is read. */
     static final String FILE = "data";
@@ -38,7 +38,7 @@ final class PlayedImage {
 
     static final String NYDUS_MANIFEST = "application/vnd.nydus.image.manifest.v1+json";
     private static final String NYDUS_BLOB = "application/vnd.oci.image.layer.nydus.blob.v1";
-    static final int FILE_BYTES = 5 << 20;
+    static final int FILE_BYTES = 3 << 19;
     private static final int TAR_BLOCK = 512;
     private static final int GRAIN_BYTES = 32 << 10;
     private static final int SPAN_BYTES = 256 << 10;

@@ -74,6 +74,9 @@ public final class Rehearsal {
                     }
                     look(port);
                     hold();
+                    try (var stage = Stage.at(folder.resolve("fetch"))) {
+                        FetchRehearsal.run(stage.folder());
+                    }
                 }
                 try (var successor = starter.start(settings)) {
                     LOG.info("goes on with {}", successor);

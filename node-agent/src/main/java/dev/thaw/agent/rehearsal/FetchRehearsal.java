@@ -1,0 +1,109 @@
+package dev.thaw.agent.rehearsal;
+
+import dev.thaw.agent.cache.CacheSettings;
+import dev.thaw.agent.fetch.FetchSettings;
+import dev.thaw.agent.fetch.OnFailure;
+import dev.thaw.agent.image.BackgroundFetch;
+import dev.thaw.agent.image.ImageEntry;
+import dev.thaw.agent.image.ImageStore;
+import dev.thaw.agent.image.LearnedTraces;
+import dev.thaw.agent.image.PrefetchPolicy;
+import dev.thaw.agent.mount.NoMounts;
+import dev.thaw.oci.CredentialSource;
+import dev.thaw.oci.Digest;
+import dev.thaw.oci.Reference;
+import dev.thaw.oci.RegistryClient;
+import dev.thaw.oci.RegistrySettings;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/**
+ * What an agent does between containerd's first question about an image and the first byte of it, done once in the agent itself
+ * while nobody waits: so the first pull finds it loaded, linked and in part compiled. With the images of the node it shares code
+ * and nothing else.
+ */
+public final class FetchRehearsal {
+    private static final long CACHE_BYTES = 64 << 20;
+    private static final Duration PATIENCE = Duration.ofSeconds(10);
+    private static final Duration LOOK = Duration.ofMillis(20);
+
+    private FetchRehearsal() {}
+
+    /**
+     * Runs it.
+     *
+     * @param folder which is empty
+     * @throws IOException when an image could not be claimed
+     */
+    public static void run(Path folder) throws Exception {
+        var certificate = LoopbackCertificate.make();
+        try (var registry = new PlayedRegistry(certificate);
+                var client = new RegistryClient(
+                        RegistrySettings.defaults().withAuthorities(certificate.pem()), CredentialSource.anonymous());
+                var metrics = new Metrics();
+                var store = new ImageStore(
+                        folder,
+                        artifact -> Optional.of(entry(registry, artifact)),
+                        entry -> client,
+                        LearnedTraces.NONE,
+                        new CacheSettings(Files.createDirectories(folder.resolve("cache")), CACHE_BYTES, 0.9, 0.5, 0),
+                        fetching(),
+                        new NoMounts(folder, "this is a rehearsal"),
+                        metrics.registry)) {
+            for (boolean inPlace : new boolean[] {false, true}) {
+                var image = new PlayedImage(folder, inPlace);
+                registry.publish(image);
+                if (!store.claim(image.artifact())) {
+                    throw new IOException("image " + image.artifact() + " was not claimed");
+                }
+                awaitPrefetch(store, image.artifact());
+            }
+        }
+    }
+
+    /** The program of the image comes by itself. */
+    private static void awaitPrefetch(ImageStore store, Digest artifact) throws InterruptedException {
+        long end = System.nanoTime() + PATIENCE.toNanos();
+        while (System.nanoTime() < end
+                && store.states().stream()
+                        .noneMatch(state -> state.artifact().equals(artifact) && state.cachedBytes() > 0)) {
+            Thread.sleep(LOOK);
+        }
+    }
+
+    private static ImageEntry entry(PlayedRegistry registry, Digest artifact) {
+        return new ImageEntry(
+                artifact,
+                Reference.parseRepository(registry.host() + "/" + PlayedRegistry.REPOSITORY),
+                false,
+                BackgroundFetch.NEVER,
+                PrefetchPolicy.PATHS,
+                List.of(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty());
+    }
+
+    private static FetchSettings fetching() {
+        return new FetchSettings(4, 1 << 20, PATIENCE, OnFailure.ERROR, 0, OptionalLong.empty(), PATIENCE);
+    }
+
+    /** Meters that nobody reads. */
+    private record Metrics(SimpleMeterRegistry registry) implements AutoCloseable {
+        Metrics() {
+            this(new SimpleMeterRegistry());
+        }
+
+        @Override
+        public void close() {
+            registry.close();
+        }
+    }
+}
