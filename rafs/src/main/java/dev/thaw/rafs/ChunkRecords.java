@@ -78,6 +78,10 @@ final class ChunkRecords {
         return image.i64(position(record) + 56);
     }
 
+    long fileOffset(int record) {
+        return image.i64(position(record) + 64);
+    }
+
     int chunkIndex(int record) {
         return image.i32(position(record) + 72);
     }

@@ -41,6 +41,8 @@ public final class ChunkTable {
 
         boolean isCompressed(int k);
 
+        boolean beginsFile(int k);
+
         void digest(int k, byte[] out);
 
         boolean hasDigest(int k, byte[] digest);
@@ -97,6 +99,11 @@ public final class ChunkTable {
         }
 
         @Override
+        public boolean beginsFile(int k) {
+            return false;
+        }
+
+        @Override
         public void digest(int k, byte[] out) {
             System.arraycopy(digests, k * ChunkRecords.DIGEST_BYTES, out, 0, ChunkRecords.DIGEST_BYTES);
         }
@@ -139,6 +146,11 @@ public final class ChunkTable {
         @Override
         public boolean isCompressed(int k) {
             return records.isCompressed(order[k]);
+        }
+
+        @Override
+        public boolean beginsFile(int k) {
+            return records.fileOffset(order[k]) == 0;
         }
 
         @Override
@@ -379,6 +391,12 @@ public final class ChunkTable {
     public boolean compressed(int i) {
         int k = position(i);
         return k >= 0 && rows.isCompressed(k);
+    }
+
+    /** Whether a file, the first that used it, begins with the chunk. Bootstraps tell that, blobs do not: of theirs none does. */
+    public boolean beginsFile(int i) {
+        int k = position(i);
+        return k >= 0 && rows.beginsFile(k);
     }
 
     /** The chunk that holds this byte of the device; -1 between chunks, in an absent one, or beyond the end. */

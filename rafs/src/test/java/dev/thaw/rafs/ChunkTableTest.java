@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -28,6 +29,21 @@ class ChunkTableTest {
                 assertSameChunk(ofBlob, ofBootstrap, i);
             }
         }
+    }
+
+    @Test
+    void theBootstrapTellsWithWhichChunksFilesBegin() throws Exception {
+        var layer = Built.of(
+                Built.SMALL_CHUNKS,
+                List.of(
+                        Item.file("a", Corpus.incompressible(3 * 4096, 1)),
+                        Item.file("b", Corpus.incompressible(5, 2)),
+                        Item.file("c", Corpus.incompressible(2 * 4096 + 5, 3))));
+        var table = ChunkTable.fromBootstrap(layer.bootstrap(), 0);
+
+        assertThat(IntStream.range(0, table.count()).filter(table::beginsFile)).containsExactly(0, 3, 4);
+        assertThat(IntStream.range(0, table.count()).filter(layer.chunkTable()::beginsFile))
+                .isEmpty();
     }
 
     @Test

@@ -64,15 +64,10 @@ public final class ChunkFetcher implements AutoCloseable {
                 throw e;
             }
             blobs.put(id, blob);
-            int window = (int) Math.max(1, settings.rangeBytes() / Math.max(1, averageChunkBytes(chunks)));
-            return new LazyBlob(this, blob, traffic, window);
+            return new LazyBlob(this, blob, traffic);
         } finally {
             lock.unlock();
         }
-    }
-
-    private static long averageChunkBytes(StoredChunks chunks) {
-        return chunks.count() == 0 ? 1 : Math.max(1, chunks.offset(chunks.count() - 1) / Math.max(1, chunks.count()));
     }
 
     /**

@@ -6,9 +6,11 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,11 +27,11 @@ public final class LazyBlob implements Device {
     private volatile ReadObserver observer = ReadObserver.NONE;
     private volatile boolean closed;
 
-    LazyBlob(ChunkFetcher fetcher, BlobFetch blob, TrafficCount traffic, int widestWindow) {
+    LazyBlob(ChunkFetcher fetcher, BlobFetch blob, TrafficCount traffic) {
         this.fetcher = fetcher;
         this.blob = blob;
         this.traffic = traffic;
-        pattern = new ReadPattern(widestWindow);
+        pattern = new ReadPattern(fetcher.settings().rangeBytes());
     }
 
     public String id() {
@@ -86,17 +88,16 @@ public final class LazyBlob implements Device {
         int first = firstChunk(offset);
         int last = lastChunk(offset, length);
         observer.read(first, last);
-        var ahead = pattern.observe(first, last);
-        int together = blob.chunks().lastTogether(last);
-        blob.request(
+        var ahead = pattern.observe(blob.chunks(), first, last);
+        var asked = blob.request(
                 blob.chunks().firstTogether(first),
                 last,
-                ahead.isEmpty() ? together : Math.max(together, Math.min(ahead.to(), chunkCount() - 1)),
+                Math.max(blob.chunks().lastTogether(last), ahead.to()),
                 FetchReason.DEMAND,
                 traffic);
         try {
             for (int chunk = first; chunk <= last; chunk++) {
-                copy(chunk, offset, length, target, begun);
+                copy(chunk, offset, length, target, asked, begun);
             }
         } catch (ReadFailed e) {
             fetcher.metrics().failed();
@@ -110,15 +111,18 @@ public final class LazyBlob implements Device {
 
     /** Fetches ahead of a reader that found everything on disk so far. */
     private void follow(int first, int last) {
-        var ahead = pattern.observe(first, last);
-        int to = Math.min(ahead.to(), chunkCount() - 1);
-        if (!ahead.isEmpty() && ahead.from() <= to && !blob.cached().isPresent(ahead.from(), to)) {
-            blob.request(ahead.from(), to, to, FetchReason.AHEAD, traffic);
+        var ahead = pattern.observe(blob.chunks(), first, last);
+        if (!ahead.isEmpty() && !blob.cached().isPresent(ahead.from(), ahead.to())) {
+            blob.request(ahead.from(), ahead.to(), ahead.to(), FetchReason.AHEAD, traffic);
         }
     }
 
-    /** Copies what the range wants of one chunk and of the unused space behind it. */
-    private void copy(int chunk, long offset, int length, MemorySegment target, long begun)
+    /**
+     * Copies what the range wants of one chunk and of the unused space behind it.
+     *
+     * @param asked what was on its way for this read; it may have landed or failed meanwhile
+     */
+    private void copy(int chunk, long offset, int length, MemorySegment target, List<Flight> asked, long begun)
             throws ReadFailed, InterruptedException {
         long end = offset + length;
         long from = Math.max(chunk == 0 ? 0 : blob.chunks().offset(chunk), offset);
@@ -127,6 +131,7 @@ public final class LazyBlob implements Device {
             return;
         }
         var part = target.asSlice(from - offset, to - from);
+        var flight = asked.stream().filter(one -> one.chunk == chunk).findFirst();
         while (true) {
             try {
                 if (blob.cached().read(from, (int) (to - from), part)) {
@@ -135,7 +140,8 @@ public final class LazyBlob implements Device {
             } catch (IOException e) {
                 throw failed(e);
             }
-            var landed = await(chunk, begun);
+            var landed = await(chunk, flight, begun);
+            flight = Optional.empty();
             if (landed != null && landed.content() != null) {
                 long start = from - blob.chunks().offset(chunk);
                 long available = Math.clamp(landed.content().byteSize() - start, 0, part.byteSize());
@@ -146,10 +152,10 @@ public final class LazyBlob implements Device {
         }
     }
 
-    private Flight.@org.jspecify.annotations.Nullable Landed await(int chunk, long begun)
+    private Flight.@Nullable Landed await(int chunk, Optional<Flight> known, long begun)
             throws ReadFailed, InterruptedException {
         requireOpen();
-        var flight = blob.flight(chunk);
+        var flight = known.isPresent() ? known.get() : blob.flight(chunk);
         if (flight == null) {
             var asked = blob.request(chunk, chunk, chunk, FetchReason.DEMAND, traffic);
             if (asked.isEmpty()) {

@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
 
 /**
  * Lets a bounded number of requests run at a time. Who is more urgent goes first, and some places are kept for reads:
@@ -18,6 +19,7 @@ final class PriorityGate {
     private final Map<FetchReason, Queue<Ticket>> waiting = new EnumMap<>(FetchReason.class);
     private final Map<FetchReason, Queue<Ticket>> waitingAgain = new EnumMap<>(FetchReason.class);
     private final Map<FetchReason, Integer> running = new EnumMap<>(FetchReason.class);
+    private final Condition calm = lock.newCondition();
     private final int places;
     private final int mostUnhurried;
     private final int mostBackground;
@@ -88,6 +90,7 @@ final class PriorityGate {
             running.merge(admittedAs, -1, Integer::sum);
             runningAgain -= again ? 1 : 0;
             admitNext();
+            signalCalm();
         }
 
         private Queue<Ticket> queue() {
@@ -103,6 +106,7 @@ final class PriorityGate {
             try {
                 boolean queued = queue().remove(this);
                 reason = FetchReason.DEMAND;
+                calm.signalAll();
                 if (queued) {
                     queue().add(this);
                     admitNext();
@@ -170,8 +174,33 @@ final class PriorityGate {
         try {
             running.merge(FetchReason.DEMAND, -1, Integer::sum);
             admitNext();
+            signalCalm();
         } finally {
             lock.unlock();
+        }
+    }
+
+    /**
+     * Whoever receives for {@link FetchReason#BACKGROUND} stands still here while reads are being served: what it does not take,
+     * its sender does not send.
+     *
+     * @param mostNanos after which it goes on, lest its connection be taken for dead
+     */
+    void giveWay(Supplier<FetchReason> reason, long mostNanos) throws InterruptedException {
+        lock.lock();
+        try {
+            long left = mostNanos;
+            while (left > 0 && reason.get() == FetchReason.BACKGROUND && running(FetchReason.DEMAND) > 0) {
+                left = calm.awaitNanos(left);
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void signalCalm() {
+        if (running(FetchReason.DEMAND) == 0) {
+            calm.signalAll();
         }
     }
 

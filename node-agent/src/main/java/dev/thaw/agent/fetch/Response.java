@@ -8,6 +8,7 @@ import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -22,6 +23,8 @@ import org.slf4j.LoggerFactory;
 final class Response {
     private static final Logger LOG = LoggerFactory.getLogger(Response.class);
     private static final int TRANSFER_BYTES = 64 << 10;
+    /** Far below what registries and proxies take for a dead connection. */
+    private static final Duration LONGEST_STANDSTILL = Duration.ofSeconds(5);
 
     private final ChunkFetcher fetcher;
     private final BlobFetch blob;
@@ -149,6 +152,10 @@ final class Response {
         var transfer = new byte[Math.min(length, TRANSFER_BYTES)];
         int received = 0;
         while (received < length) {
+            if (reason.get() == FetchReason.BACKGROUND) {
+                fetcher.gate().giveWay(reason, LONGEST_STANDSTILL.toNanos());
+                heard();
+            }
             int n = response.read(transfer, 0, Math.min(transfer.length, length - received));
             if (n < 0) {
                 throw new EOFException("the response ended in chunk %d of blob %s, %d bytes early"

@@ -11,6 +11,9 @@ public interface StoredChunks extends ChunkLayout {
 
     int storedLength(int chunk);
 
+    /** Whether what comes before the chunk belongs to another file, or the chunk to none that is known. */
+    boolean beginsFile(int chunk);
+
     /** The first of the chunks that come along when this one is fetched, for decoding it passes over them. */
     default int firstTogether(int chunk) {
         return chunk;

@@ -59,6 +59,11 @@ final class SpanChunks implements StoredChunks {
     }
 
     @Override
+    public boolean beginsFile(int chunk) {
+        return chunks.beginsFile(chunk);
+    }
+
+    @Override
     public int firstTogether(int chunk) {
         int first = chunk;
         while (first > 0 && spans.spanOf(first - 1) == spans.spanOf(chunk)) {

@@ -8,12 +8,13 @@ import dev.thaw.rafs.CorruptImageException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 
 /**
  * A blob's chunks as the bootstraps of one or more images know them. An image names only the chunks that its files use, so two
  * images that share a blob may know different parts of it; together they know both. Of each chunk only its place on the
- * device is in memory, since every read asks for that; the rest is asked of the table that knows it.
+ * device and whether a file begins there are in memory, since every read asks for that; the rest is asked of the table that knows it.
  */
 final class TableChunks implements StoredChunks {
     private static final int BLOCK_BITS = 12;
@@ -26,6 +27,8 @@ final class TableChunks implements StoredChunks {
     private final byte[] knower;
     /** Of each chunk, the block of the device that it begins with; of one that nobody knows, a block where it might. */
     private final int[] block;
+    /** Of each chunk, whether no file goes on in it. */
+    private final BitSet begins;
 
     private TableChunks(List<ChunkTable> tables, ChunkDecoder decoder) throws CorruptImageException {
         this.tables = List.copyOf(tables);
@@ -33,6 +36,7 @@ final class TableChunks implements StoredChunks {
         int count = tables.getFirst().count();
         knower = new byte[count];
         block = new int[count];
+        begins = new BitSet(count);
         Arrays.fill(knower, NOBODY);
         for (int t = 0; t < tables.size(); t++) {
             take(tables.get(t), (byte) t);
@@ -42,9 +46,11 @@ final class TableChunks implements StoredChunks {
             if (isKnown(chunk)) {
                 long offset = table(chunk).uncompressedOffset(chunk);
                 block[chunk] = (int) (offset >>> BLOCK_BITS);
+                begins.set(chunk, table(chunk).beginsFile(chunk));
                 end = offset + StoredChunks.super.footprint(chunk);
             } else {
                 block[chunk] = (int) (end >>> BLOCK_BITS);
+                begins.set(chunk);
             }
         }
     }
@@ -131,6 +137,11 @@ final class TableChunks implements StoredChunks {
     @Override
     public long offset(int chunk) {
         return Integer.toUnsignedLong(block[chunk]) << BLOCK_BITS;
+    }
+
+    @Override
+    public boolean beginsFile(int chunk) {
+        return begins.get(chunk);
     }
 
     /** From memory: chunks follow each other without a gap. */

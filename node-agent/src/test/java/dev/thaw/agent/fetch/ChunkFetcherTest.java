@@ -22,6 +22,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.Semaphore;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -427,6 +428,43 @@ final class ChunkFetcherTest {
 
         assertThat(traffic.bytes(FetchReason.BACKGROUND)).isPositive();
         assertThat(blob.requests.size()).isLessThan(20);
+    }
+
+    @Test
+    void theBackgroundAsksForSeveralPiecesAtATime() throws Exception {
+        var lazy = open(OnFailure.ERROR, 16, 4L * CHUNK, 1L << 30);
+        blob.gate = new Semaphore(0);
+
+        try (var _ = BackgroundFill.start(fetcher, "image", List.of(lazy), Duration.ZERO)) {
+            await().until(() -> blob.requests.size() == 4);
+            await().during(Duration.ofMillis(100)).until(() -> blob.requests.size() == 4);
+            blob.gate.release(1_000_000);
+            await().until(() -> lazy.cachedBytes() == lazy.totalBytes());
+        }
+    }
+
+    @Test
+    void theBackgroundFetchesAgainWhatItDidNotGet() throws Exception {
+        var lazy = open(OnFailure.ERROR);
+        blob.failures.set(9);
+
+        try (var _ = BackgroundFill.start(fetcher, "image", List.of(lazy), Duration.ZERO)) {
+            await().until(() -> lazy.cachedBytes() == lazy.totalBytes());
+        }
+    }
+
+    @Test
+    void theWindowOfASequentialReaderEndsWithTheFile() throws Exception {
+        var lazy = open(OnFailure.ERROR);
+        blob.files.add(20);
+
+        for (int chunk = 10; chunk < 20; chunk++) {
+            readChunk(lazy, chunk);
+        }
+
+        await().until(() -> IntStream.range(10, 20).allMatch(lazy::isCached));
+        assertThat(blob.requests)
+                .allSatisfy(request -> assertThat(request.lastChunk()).isLessThan(20));
     }
 
     @Test

@@ -41,6 +41,9 @@ final class FakeBlob extends FakeLayout implements StoredChunks, BlobOrigin {
     /** A request waits for one of these. */
     volatile Semaphore gate = new Semaphore(1_000_000);
 
+    /** Chunks with which files begin, beside the first. */
+    final Set<Integer> files = ConcurrentHashMap.newKeySet();
+
     private final byte[] stored;
     private final int[] starts;
 
@@ -115,6 +118,11 @@ final class FakeBlob extends FakeLayout implements StoredChunks, BlobOrigin {
     @Override
     public int lastTogether(int chunk) {
         return Math.min(count(), firstTogether(chunk) + together) - 1;
+    }
+
+    @Override
+    public boolean beginsFile(int chunk) {
+        return chunk == 0 || files.contains(chunk);
     }
 
     @Override

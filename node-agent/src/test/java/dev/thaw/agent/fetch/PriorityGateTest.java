@@ -3,6 +3,8 @@ package dev.thaw.agent.fetch;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -53,6 +55,38 @@ final class PriorityGateTest {
         ticket.leave();
 
         await().untilAsserted(() -> assertThat(failed).hasValue(2));
+    }
+
+    @Test
+    void theBackgroundStandsStillWhileReadsAreServedUnlessARealReadWaitsForIt() throws Exception {
+        var wide = new PriorityGate(8);
+        var read = wide.ticket(FetchReason.DEMAND);
+        read.enter(false);
+        var fill = wide.ticket(FetchReason.BACKGROUND);
+        fill.enter(false);
+        var joined = wide.ticket(FetchReason.BACKGROUND);
+        joined.enter(false);
+        var gone = new AtomicInteger();
+        for (var each : List.of(fill, joined)) {
+            threads.submit(() -> {
+                wide.giveWay(each::reason, Long.MAX_VALUE);
+                return gone.incrementAndGet();
+            });
+        }
+        await().during(Duration.ofMillis(100)).until(() -> gone.get() == 0);
+
+        joined.promote();
+
+        await().untilAsserted(() -> assertThat(gone).hasValue(1));
+        read.leave();
+        await().untilAsserted(() -> assertThat(gone).hasValue(2));
+    }
+
+    @Test
+    void aStandstillEndsBeforeTheConnectionIsTakenForDead() throws Exception {
+        gate.ticket(FetchReason.DEMAND).enter(false);
+
+        gate.giveWay(() -> FetchReason.BACKGROUND, Duration.ofMillis(1).toNanos());
     }
 
     @Test
