@@ -23,7 +23,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /** The agent's snapshotter, called in the way in which containerd calls it. Closing removes what was made. */
-final class Snapshotter implements AutoCloseable {
+public final class Snapshotter implements AutoCloseable {
     /** The name under which containerd looks for a layer that the snapshotter has by itself. */
     private static final String REF = "containerd.io/snapshot.ref";
 
@@ -34,7 +34,7 @@ final class Snapshotter implements AutoCloseable {
     private final SnapshotsBlockingStub service;
     private final Deque<String> made = new ArrayDeque<>();
 
-    Snapshotter(Path socket) {
+    public Snapshotter(Path socket) {
         channel = NettyChannelBuilder.forAddress(UnixDomainSocketAddress.of(socket))
                 .channelType(NioDomainSocketChannel.class)
                 .eventLoopGroup(loop)
@@ -50,7 +50,7 @@ final class Snapshotter implements AutoCloseable {
      * @param parent the layer below; empty for the lowest
      * @throws IOException if the snapshotter does not have it by itself
      */
-    void offer(String chainId, String parent, Map<String, String> annotations, int number) throws IOException {
+    public void offer(String chainId, String parent, Map<String, String> annotations, int number) throws IOException {
         var key = "default/%d/extract-%s".formatted(number, chainId);
         try {
             var answer = service.prepare(PrepareSnapshotRequest.newBuilder()
@@ -72,7 +72,7 @@ final class Snapshotter implements AutoCloseable {
     }
 
     /** Makes a container's writable root on top of a layer. */
-    List<Mount> root(String key, String parent) throws IOException {
+    public List<Mount> root(String key, String parent) throws IOException {
         try {
             var answer = service.prepare(PrepareSnapshotRequest.newBuilder()
                     .setSnapshotter(SNAPSHOTTER)
