@@ -6,6 +6,7 @@ import dev.thaw.oci.Reference;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -107,6 +108,8 @@ final class Thaw implements Contender {
     }
 
     private record Agent(String image, String traces) implements Snapshotter {
+        private static final Duration WARM_UP_LIMIT = Duration.ofMinutes(1);
+
         @Override
         public String name() {
             return "thaw";
@@ -133,7 +136,20 @@ final class Thaw implements Contender {
             holder.awaitFile(holderSocket);
             var agent = start(folder, "agent", program.command("serve", "--config", settings.toString()));
             agent.awaitFile(socket);
+            awaitWarmth(agent, folder.resolve("agent.log"));
             return List.of(agent, holder);
+        }
+
+        /** As on a node, where the agent has run for longer than a few seconds when an image comes. */
+        private static void awaitWarmth(Child agent, Path log) throws IOException, InterruptedException {
+            for (long end = System.nanoTime() + WARM_UP_LIMIT.toNanos();
+                    System.nanoTime() < end && agent.isAlive();
+                    Thread.sleep(20)) {
+                if (Files.readString(log).contains("warmed up")) {
+                    return;
+                }
+            }
+            throw new IOException("the agent does not warm up:\n" + agent.tail());
         }
 
         private static Child start(Path folder, String name, List<String> command) throws IOException {
