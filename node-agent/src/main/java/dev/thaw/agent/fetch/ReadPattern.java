@@ -76,7 +76,7 @@ final class ReadPattern {
             }
         }
         reader.next = last + 1;
-        reader.windowBytes = grown(reader.windowBytes, FIRST_WINDOW_BYTES);
+        reader.windowBytes = grown(reader.windowBytes, Math.max(FIRST_WINDOW_BYTES, chunks.footprint(last)));
         int done = Math.max(reader.fetchedUntil, last);
         // Half a window at a time: many small requests would cost a round trip each.
         if (chunks.offset(done) - chunks.offset(last) > reader.windowBytes / 2) {
