@@ -115,7 +115,9 @@ final class ConvertCommand implements Callable<Integer> {
             description =
                     "${COMPLETION-CANDIDATES}. Convert: contents are copied into blobs of chunks. Index: layers stay"
                             + " as they are, and only where in them contents lie is stored. Auto: Index from 10 GiB on, or"
-                            + " from 1 GiB if most of it is compressed data; else Convert. Default: ${DEFAULT-VALUE}.")
+                            + " from 1 GiB if most of it is compressed data; else Convert. zstd layers can stay if no frame"
+                            + " of them is longer than 16 MiB, as of zstd:chunked and pzstd; nydusd, which has no form for"
+                            + " such layers, does not read them. Default: ${DEFAULT-VALUE}.")
     private Mode mode = Mode.Auto;
 
     @Option(

@@ -20,7 +20,6 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.zip.ZipException;
-import org.apache.commons.compress.compressors.gzip.GzipCompressorInputStream;
 
 /**
  * The uncompressed bytes of a source layer. While they stream by, the layer's digest (of the compressed bytes) and its diffID (of
@@ -225,15 +224,7 @@ public final class LayerStream implements AutoCloseable {
 
         private InputStream decompressor(InputStream in, byte[] magic) throws IOException {
             if (magic.length >= 2 && magic[0] == 0x1f && (magic[1] & 0xff) == 0x8b) {
-                if (grainBytes > 0) {
-                    return scanned(new GzipScan(in, grainBytes));
-                }
-                form.complete(new Form.Compressed(Optional.empty()));
-                return GzipCompressorInputStream.builder()
-                        .setInputStream(in)
-                        .setDecompressConcatenated(true)
-                        .setBufferSize(INPUT_BUFFER_BYTES)
-                        .get();
+                return scanned(new GzipScan(in, grainBytes));
             }
             var isZstd = Arrays.equals(magic, new byte[] {0x28, (byte) 0xb5, 0x2f, (byte) 0xfd});
             var isSkippable = magic.length == MAGIC_BYTES
@@ -253,7 +244,7 @@ public final class LayerStream implements AutoCloseable {
         }
 
         private LayerScan scanned(LayerScan scan) {
-            form.complete(new Form.Compressed(Optional.of(scan)));
+            form.complete(new Form.Compressed(grainBytes > 0 ? Optional.of(scan) : Optional.empty()));
             return scan;
         }
 

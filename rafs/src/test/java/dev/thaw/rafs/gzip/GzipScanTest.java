@@ -171,6 +171,15 @@ class GzipScanTest {
     }
 
     @Test
+    void aStreamThatIsOnlyDecodedIsNotRemembered() throws Exception {
+        try (var scan = new GzipScan(new Trickle(gzip(TEXT)), 0)) {
+            assertThat(scan.readAllBytes()).isEqualTo(TEXT);
+            assertThatThrownBy(() -> scan.checkpoint(0)).isInstanceOf(IllegalArgumentException.class);
+            assertThatThrownBy(() -> scan.storedEnd(1)).isInstanceOf(IllegalArgumentException.class);
+        }
+    }
+
+    @Test
     void anEmptyStreamIsAnEmptyStream() throws Exception {
         try (var scan = new GzipScan(new ByteArrayInputStream(gzip(new byte[0])), GRAIN)) {
             assertThat(scan.read()).isEqualTo(-1);
