@@ -1,8 +1,10 @@
 package dev.thaw.bench.convert;
 
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.DoubleStream;
 
@@ -59,10 +61,19 @@ final class Contestant {
 
     /** Throughput by throughput; the median of the rounds, in each of which both had about the same machine. */
     double timesAsFastAs(Contestant other) {
+        return ratio(other, Run::time);
+    }
+
+    /** The same by the processors' time, which hardly depends on what else the machine does. */
+    double timesAsThriftyAs(Contestant other) {
+        return ratio(other, Run::processor);
+    }
+
+    private double ratio(Contestant other, Function<Run, Duration> figure) {
         var ratios = new double[runs.size()];
         for (var i = 0; i < ratios.length; i++) {
-            ratios[i] = (double) other.runs.get(i).time().toNanos()
-                    / runs.get(i).time().toNanos()
+            ratios[i] = (double) figure.apply(other.runs.get(i)).toNanos()
+                    / figure.apply(runs.get(i)).toNanos()
                     * bytes
                     / other.bytes;
         }

@@ -23,6 +23,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.function.ToDoubleBiFunction;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -279,8 +280,15 @@ public final class ConvertBench implements Callable<Integer> {
                         .findFirst();
     }
 
-    /** How many times as fast Thaw is; the median of the rounds, each of which is compared within itself. */
+    /** How many times as thrifty and as fast Thaw is; medians of the rounds, each of which is compared within itself. */
     private static String ratios(List<Contestant> contestants) {
+        return "ratios by the processors' time: %s%nratios of throughput: %s"
+                .formatted(
+                        ratios(contestants, Contestant::timesAsThriftyAs),
+                        ratios(contestants, Contestant::timesAsFastAs));
+    }
+
+    private static String ratios(List<Contestant> contestants, ToDoubleBiFunction<Contestant, Contestant> ratio) {
         var byName = new LinkedHashMap<String, Contestant>();
         contestants.forEach(contestant -> byName.put(contestant.name(), contestant));
         return Stream.of(
@@ -294,9 +302,10 @@ public final class ConvertBench implements Callable<Integer> {
                         .formatted(
                                 pair[0],
                                 pair[1],
-                                Objects.requireNonNull(byName.get(pair[0]))
-                                        .timesAsFastAs(Objects.requireNonNull(byName.get(pair[1])))))
-                .collect(Collectors.joining("; ", "ratios of throughput: ", ""));
+                                ratio.applyAsDouble(
+                                        Objects.requireNonNull(byName.get(pair[0])),
+                                        Objects.requireNonNull(byName.get(pair[1])))))
+                .collect(Collectors.joining("; "));
     }
 
     private static void delete(Path folder) throws IOException {

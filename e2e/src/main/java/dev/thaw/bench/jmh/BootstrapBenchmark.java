@@ -32,7 +32,7 @@ import org.openjdk.jmh.annotations.Warmup;
 
 /** The file tree of an image with very many files: how long it takes to open, and to find a path in it. */
 @State(Scope.Benchmark)
-@BenchmarkMode(Mode.AverageTime)
+@BenchmarkMode(Mode.SampleTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
 @Warmup(iterations = 3, time = 2)
 @Measurement(iterations = 5, time = 2)

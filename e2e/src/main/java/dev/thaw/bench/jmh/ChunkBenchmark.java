@@ -37,7 +37,7 @@ import org.openjdk.jmh.annotations.Warmup;
 
 /** One large file in Convert mode, its blob in memory: what reading costs when the network costs nothing. */
 @State(Scope.Benchmark)
-@BenchmarkMode(Mode.AverageTime)
+@BenchmarkMode(Mode.SampleTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
 @Warmup(iterations = 3, time = 2)
 @Measurement(iterations = 5, time = 2)

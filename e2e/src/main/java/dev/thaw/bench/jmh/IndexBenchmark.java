@@ -41,7 +41,7 @@ import org.openjdk.jmh.annotations.Warmup;
 
 /** One large file in a gzip layer that stays as it is: what finding the checkpoints costs, and reading from them. */
 @State(Scope.Benchmark)
-@BenchmarkMode(Mode.AverageTime)
+@BenchmarkMode(Mode.SampleTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
 @Warmup(iterations = 3, time = 2)
 @Measurement(iterations = 5, time = 2)
