@@ -26,7 +26,7 @@ final class BootstrapLayer {
     private BootstrapLayer() {}
 
     /**
-     * Writes the bootstrap to a file, which is on disk when this returns. Reads the layer to its end, so that whoever checks
+     * Writes the bootstrap to a file. Reads the layer to its end, so that whoever checks
      * its digest sees all of it.
      */
     static void extract(InputStream layer, Path file) throws IOException {
@@ -70,7 +70,6 @@ final class BootstrapLayer {
                 }
                 left -= n;
             }
-            out.force(true);
         }
     }
 

@@ -562,10 +562,21 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
                     artifact,
                     entry.get().repository(),
                     TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun));
+            var fetched = stored.get();
+            work.execute(() -> persist(fetched));
         }
         var entry = stored.get().entry();
         Supplier<ImageEntry> current = () -> table.find(artifact).orElse(entry);
         return OpenImage.open(stored.get(), fetcher, decoder, current, () -> access.client(current.get()), prefetches);
+    }
+
+    /** Until this is done a power failure means that the image is fetched again: no pull waits for a busy disk. */
+    private static void persist(StoredImage stored) {
+        try {
+            stored.persist();
+        } catch (IOException e) {
+            LOG.debug("image {} was not written through: {}", stored.entry().artifact(), e.getMessage());
+        }
     }
 
     /** What is on disk and sound; anything else is deleted, and fetched again. */

@@ -43,7 +43,6 @@ final class SpanFile {
             }
             out.write(header);
             out.flush();
-            channel.force(true);
         }
     }
 

@@ -92,7 +92,10 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
         return bootstrap.resolveSibling(layer.tableId() + SPANS_SUFFIX);
     }
 
-    /** Writes a directory in one step: after a crash it is there whole, or not at all. */
+    /**
+     * Writes a directory in one step. Nobody waits for the disk: {@link #persist} does. What a power failure leaves of it before
+     * that is not what its digests say, so {@link #read} refuses it.
+     */
     static StoredImage write(Path images, ImageEntry entry, int layers, byte[] manifest, BootstrapSource bootstrap)
             throws IOException {
         var directory = images.resolve(entry.artifact().hex());
@@ -102,23 +105,32 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
         Files.createDirectory(unfinished);
         try {
             bootstrap.writeTo(unfinished.resolve(BOOTSTRAP_FILE));
-            write(unfinished.resolve(MANIFEST_FILE), manifest);
-            write(
+            Files.write(unfinished.resolve(MANIFEST_FILE), manifest);
+            Files.write(
                     unfinished.resolve(FORM_FILE),
                     JSON.writeValueAsBytes(form(
                             entry,
                             layers,
                             digest(unfinished.resolve(BOOTSTRAP_FILE), entry.artifact()),
                             spanDigests(unfinished, entry.artifact()))));
-            sync(unfinished);
             delete(directory);
             Files.move(unfinished, directory, StandardCopyOption.ATOMIC_MOVE);
-            sync(images);
         } catch (IOException e) {
             delete(unfinished);
             throw e;
         }
         return new StoredImage(entry, layers, directory);
+    }
+
+    /** Returns when all of it is on disk. */
+    void persist() throws IOException {
+        try (var files = Files.newDirectoryStream(directory)) {
+            for (var file : files) {
+                sync(file);
+            }
+        }
+        sync(directory);
+        sync(directory.resolveSibling("."));
     }
 
     private static Map<String, String> spanDigests(Path directory, Digest artifact) throws IOException {
@@ -132,7 +144,7 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
         return digests;
     }
 
-    /** Writes a bootstrap to a file that does not exist, and what belongs to it beside it, and to the disk. */
+    /** Writes a bootstrap to a file that does not exist, and what belongs to it beside it. */
     @FunctionalInterface
     interface BootstrapSource {
         void writeTo(Path file) throws IOException;
@@ -218,11 +230,6 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
                 return FileVisitResult.CONTINUE;
             }
         });
-    }
-
-    private static void write(Path file, byte[] content) throws IOException {
-        Files.write(file, content);
-        sync(file);
     }
 
     private static void sync(Path path) throws IOException {
