@@ -11,10 +11,13 @@ import dev.thaw.rafs.CorruptImageException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -31,6 +34,7 @@ final class ImageFetch {
     private static final List<String> BLOB_ANNOTATIONS =
             List.of("containerd.io/snapshot/nydus-reference-blob-ids", "containerd.io/snapshot/nydus-blob-ids");
 
+    private static final int LAYERS_AT_ONCE = 8;
     private static final JsonMapper JSON = JsonMapper.builder().build();
     private static final Duration LONGEST_CHECK = Duration.ofSeconds(60);
 
@@ -58,13 +62,36 @@ final class ImageFetch {
                         && manifest.layers().getLast().annotations().containsKey(BOOTSTRAP_ANNOTATION);
     }
 
-    /** Brings what says where in untouched layers chunks lie, beside the bootstrap. */
+    /** Brings what says where in untouched layers chunks lie, beside the bootstrap: of several at once, since each is a round trip. */
     private static void fetchSpans(Path file, ImageEntry entry, RegistryClient client) throws IOException {
-        try (var bootstrap = Bootstrap.open(file)) {
+        try (var bootstrap = Bootstrap.open(file);
+                var threads = Executors.newFixedThreadPool(
+                        LAYERS_AT_ONCE, Thread.ofVirtual().name("spans").factory())) {
+            var fetches = new ArrayList<Future<Path>>();
             for (var blob : bootstrap.blobs()) {
                 if (blob.hasSpans()) {
-                    SpanFile.fetch(StoredImage.spans(file, blob), blob, entry.repository(), client);
+                    var spans = StoredImage.spans(file, blob);
+                    fetches.add(threads.submit(() -> {
+                        SpanFile.fetch(spans, blob, entry.repository(), client);
+                        return spans;
+                    }));
                 }
+            }
+            try {
+                for (var fetch : fetches) {
+                    fetch.get();
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IOException("fetching the chunk tables of " + entry.artifact() + " was interrupted", e);
+            } catch (ExecutionException e) {
+                if (e.getCause() instanceof IOException cause) {
+                    throw cause;
+                }
+                var cause = e.getCause() == null ? e : e.getCause();
+                throw new IOException("the image is refused: " + cause.getMessage(), cause);
+            } finally {
+                threads.shutdownNow();
             }
         } catch (CorruptImageException e) {
             throw new IOException("the image is refused: " + e.getMessage(), e);
