@@ -40,7 +40,7 @@ final class Response {
     private volatile @Nullable IOException failure;
 
     /**
-     * @param wanted in ascending order, at least one
+     * @param wanted in ascending order; none where another response has just delivered the last of them
      * @param ended told when it has delivered all, failed or was abandoned
      */
     Response(
@@ -107,6 +107,9 @@ final class Response {
     }
 
     private void stream(long begun) throws IOException, InterruptedException {
+        if (wanted.isEmpty()) {
+            return;
+        }
         var chunks = blob.chunks();
         long position = chunks.storedOffset(wanted.getFirst().chunk);
         int last = wanted.getLast().chunk;
