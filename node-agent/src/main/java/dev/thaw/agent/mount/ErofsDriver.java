@@ -234,7 +234,8 @@ public final class ErofsDriver implements MountDriver {
         mount(
                 image.bootstrapFile(),
                 rows.stream().map(row -> fuse.file(row.number())).toList(),
-                point);
+                point,
+                settings.readAheadKiB());
     }
 
     private static boolean isMounted(Path point) throws IOException {
@@ -245,7 +246,7 @@ public final class ErofsDriver implements MountDriver {
                 && Mounts.isAlive(point);
     }
 
-    private void mount(Path bootstrap, List<Path> devices, Path point) throws IOException {
+    private void mount(Path bootstrap, List<Path> devices, Path point, int readAheadKiB) throws IOException {
         Mounts.detachAll(point);
         Files.createDirectories(point);
         var before = backingDevices();
@@ -258,7 +259,7 @@ public final class ErofsDriver implements MountDriver {
             }
             context.mountReadOnly(point);
         }
-        setReadAhead(before);
+        setReadAhead(before, readAheadKiB);
     }
 
     @Override
@@ -272,7 +273,7 @@ public final class ErofsDriver implements MountDriver {
         lock.lock();
         try {
             if (!isMounted(point)) {
-                mount(image.bootstrapFile(), blobs, point);
+                mount(image.bootstrapFile(), blobs, point, readAheadKiB(blobs));
             }
             return point;
         } catch (IOException e) {
@@ -310,6 +311,17 @@ public final class ErofsDriver implements MountDriver {
         }
     }
 
+    /**
+     * As overlayfs has it on the same disk. It is also what the pages in the cache are made as large for: on smaller ones warm
+     * reads are slower, those of mapped files by several times.
+     */
+    private int readAheadKiB(List<Path> blobs) {
+        return blobs.stream()
+                .flatMapToInt(blob -> DiskReadAhead.of(blob).stream())
+                .findFirst()
+                .orElse(settings.readAheadKiB());
+    }
+
     private static Set<Path> backingDevices() throws IOException {
         var devices = new HashSet<Path>();
         if (Files.isDirectory(BACKING_DEVICES)) {
@@ -321,11 +333,11 @@ public final class ErofsDriver implements MountDriver {
     }
 
     /** The kernel numbers EROFS mounts by itself and tells nobody; the one that is new is ours. */
-    private void setReadAhead(Set<Path> before) throws IOException {
+    private static void setReadAhead(Set<Path> before, int kibibytes) throws IOException {
         for (var device : backingDevices()) {
             if (!before.contains(device)) {
                 try {
-                    Files.writeString(device.resolve("read_ahead_kb"), Integer.toString(settings.readAheadKiB()));
+                    Files.writeString(device.resolve("read_ahead_kb"), Integer.toString(kibibytes));
                 } catch (IOException e) {
                     LOG.warn("the read-ahead of {} stays as it is: {}", device, e.getMessage());
                 }
