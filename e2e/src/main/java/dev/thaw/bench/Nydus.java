@@ -29,7 +29,6 @@ final class Nydus extends Peer {
     @Override
     void make(String image, Reference target, Registry registry, Programs programs, Path work) throws IOException {
         var layout = work.resolve(image);
-        Child.run(List.of("rm", "-rf", layout.toString()));
         // blobs are never changed, so that another name for each will do
         Child.run(List.of("cp", "-al", layout(work, image).toString(), layout.toString()));
         var command = new ArrayList<>(List.of(
@@ -39,7 +38,6 @@ final class Nydus extends Peer {
         }
         Child.run(command);
         registry.push(layout, target);
-        Child.run(List.of("rm", "-rf", layout.toString()));
     }
 
     @Override

@@ -43,8 +43,15 @@ abstract sealed class Peer implements Contender permits Stargz, Soci, Nydus {
     public final void publish(String image, Registry registry, Programs programs, Path work)
             throws IOException, InterruptedException {
         var target = Registry.direct(image).withTag(tag);
-        if (!registry.has(target)) {
-            make(image, target, registry, programs, Files.createDirectories(work.resolve(tag)));
+        if (registry.has(target)) {
+            return;
+        }
+        var folder = Files.createDirectories(work.resolve(tag));
+        try {
+            make(image, target, registry, programs, folder);
+        } finally {
+            // several times the image
+            Child.run(List.of("rm", "-rf", folder.toString()));
         }
     }
 
