@@ -29,6 +29,11 @@ final class EndpointHealth implements AutoCloseable {
     private static final Duration LOOK_LIMIT = Duration.ofSeconds(10);
     /** Whatever somebody asks for, we look again after this. */
     private static final Duration LONGEST_PAUSE = Duration.ofMinutes(10);
+    /**
+     * What may be left of a pause that is over. Whoever waited as long as was asked did so by another clock than this one, and a
+     * registry names seconds.
+     */
+    private static final Duration TOO_SHORT = Duration.ofMillis(20);
 
     private final Transport transport;
     private final InstantSource clock;
@@ -99,7 +104,7 @@ final class EndpointHealth implements AutoCloseable {
             return Optional.empty();
         }
         var left = Duration.between(clock.instant(), until);
-        if (left.isPositive()) {
+        if (left.compareTo(TOO_SHORT) > 0) {
             return Optional.of(left);
         }
         notBefore.remove(endpoint, until);

@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
@@ -18,6 +19,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import mockwebserver3.MockResponse;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -77,6 +79,21 @@ class FailureTest {
             assertThat(patient.manifest(tagged)).isEqualTo(index);
         }
         assertThat(Duration.ofNanos(System.nanoTime() - start)).isGreaterThan(Duration.ofMillis(700));
+    }
+
+    @Test
+    void takesAPauseForOverThatOnlyAMomentIsLeftOf() throws Exception {
+        registry.addManifest("team/app", "v1", index);
+        registry.fail(1, "GET", "", 429, "Retry-After", "60");
+        var now = new AtomicReference<>(Instant.EPOCH);
+        try (var asking = new RegistryClient(registry.settings(), CredentialSource.anonymous(), now::get)) {
+            assertThatThrownBy(() -> asking.manifest(tagged)).isInstanceOf(RegistryException.RateLimited.class);
+
+            now.set(Instant.EPOCH.plusSeconds(59));
+            assertThatThrownBy(() -> asking.manifest(tagged)).hasMessageContaining("another 1000 ms");
+            now.set(Instant.EPOCH.plusSeconds(60).minusMillis(5));
+            assertThat(asking.manifest(tagged)).isEqualTo(index);
+        }
     }
 
     @Test
