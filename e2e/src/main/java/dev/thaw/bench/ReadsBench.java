@@ -179,7 +179,7 @@ public final class ReadsBench implements Callable<Integer> {
         double plain = whole ? download(Files.size(right.resolve(file))) : 0;
         dropPageCache();
         var before = link.traffic();
-        var took = reading.take(root.resolve(file), COLD_PLACES, seed);
+        var took = ReadAside.take(reading, root.resolve(file), COLD_PLACES, seed);
         var traffic = link.traffic().since(before);
         long wanted = whole ? Files.size(right.resolve(file)) : COLD_PLACES;
         report.cold(line, reading, wanted, took.seconds(), plain, traffic);
