@@ -5,8 +5,10 @@ import java.io.OutputStream;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.Objects;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.function.Consumer;
 import okhttp3.MediaType;
 import okhttp3.RequestBody;
 import org.slf4j.Logger;
@@ -64,22 +66,29 @@ public final class BlobUpload extends OutputStream {
         return retries.call(action, this::openOnce);
     }
 
-    /**
-     * Opens an upload in a thread that nobody interrupts: one whose answer was not awaited would be left in the registry, and
-     * nobody could name it. Who is interrupted meanwhile takes it back.
-     */
     private UploadSession openOnce() throws IOException {
-        var opening = new FutureTask<>(() -> UploadSession.open(action, exchange, endpoint, repository));
-        Thread.startVirtualThread(opening);
+        return toItsEnd(
+                () -> UploadSession.open(action, exchange, endpoint, repository), opened -> opened.cancel(action));
+    }
+
+    /**
+     * Takes a step in a thread that nobody interrupts. An upload changes its name with each answer: one whose answer was not
+     * awaited would be left in the registry, and nobody could name it.
+     *
+     * @param undone takes back what was reached, for who is interrupted meanwhile
+     */
+    private <T> T toItsEnd(Callable<T> step, Consumer<T> undone) throws IOException {
+        var task = new FutureTask<>(step);
+        Thread.startVirtualThread(task);
         var isInterrupted = false;
         while (true) {
             try {
-                var opened = opening.get();
+                var reached = task.get();
                 if (isInterrupted) {
-                    opened.cancel(action);
+                    undone.accept(reached);
                     throw action.interrupted();
                 }
-                return opened;
+                return reached;
             } catch (InterruptedException e) {
                 isInterrupted = true;
             } catch (ExecutionException e) {
@@ -89,6 +98,15 @@ public final class BlobUpload extends OutputStream {
                 throw e.getCause() instanceof IOException known ? known : new IOException(e.getCause());
             }
         }
+    }
+
+    private void append(int from) throws IOException {
+        toItsEnd(
+                () -> {
+                    session.append(action, acknowledged + from, buffer, from, buffered - from);
+                    return session;
+                },
+                appended -> {});
     }
 
     private void reopen() throws IOException {
@@ -177,10 +195,19 @@ public final class BlobUpload extends OutputStream {
 
     /** Gives the upload up. Does nothing after a commit. */
     public void abort() {
-        if (!closed) {
-            closed = true;
-            buffer = new byte[0];
+        if (closed) {
+            return;
+        }
+        closed = true;
+        buffer = new byte[0];
+        // Who is interrupted is told to end, and this is part of ending: the request must still go out.
+        var isInterrupted = Thread.interrupted();
+        try {
             session.cancel(action);
+        } finally {
+            if (isInterrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 
@@ -195,7 +222,7 @@ public final class BlobUpload extends OutputStream {
         var failures = 0;
         while (sent < buffered) {
             try {
-                session.append(action, acknowledged + sent, buffer, sent, buffered - sent);
+                append(sent);
                 sent = buffered;
             } catch (RegistryException e) {
                 // 416: the registry holds another number of bytes than we think (a PATCH whose answer was lost).

@@ -3,9 +3,11 @@ package dev.thaw.oci;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.InterruptedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.RepetitionInfo;
@@ -206,6 +208,27 @@ class UploadTest {
         assertThatThrownBy(() -> client.push(repository, Digest.sha256(new byte[1]), CONTENT))
                 .isInstanceOf(RegistryException.Invalid.class)
                 .hasMessageContaining("DIGEST_INVALID");
+    }
+
+    @Test
+    void leavesNothingBehindWhereverItIsInterrupted() throws Exception {
+        for (int round = 0; round < 40; round++) {
+            var failure = new AtomicReference<Exception>();
+            var writer = Thread.ofVirtual().start(() -> {
+                try (var upload = client.upload(repository)) {
+                    while (true) {
+                        upload.write(CONTENT);
+                    }
+                } catch (Exception e) {
+                    failure.set(e);
+                }
+            });
+            Thread.sleep(round);
+            writer.interrupt();
+            writer.join();
+            assertThat(failure.get()).isInstanceOf(InterruptedIOException.class);
+            assertThat(registry.openUploads()).as("round " + round).isZero();
+        }
     }
 
     @Test

@@ -10,7 +10,6 @@ public final class Upload extends OutputStream {
     private final Repository repository;
     private final BlobUpload upload;
     private final Traffic traffic;
-    private boolean isCommitted;
 
     Upload(Repository repository, BlobUpload upload, Traffic traffic) {
         this.repository = repository;
@@ -35,23 +34,11 @@ public final class Upload extends OutputStream {
     /** Makes the blob exist under this digest, which the registry checks. */
     public void commit(Digest digest) throws IOException {
         repository.writing(() -> upload.commit(digest));
-        isCommitted = true;
     }
 
     /** Takes the upload back unless it was committed. A registry that cannot be told forgets it by itself some day. */
     @Override
     public void close() throws IOException {
-        if (!isCommitted) {
-            isCommitted = true;
-            // Who is interrupted is told to end, and this is part of ending: the request must still go out.
-            var wasInterrupted = Thread.interrupted();
-            try {
-                upload.abort();
-            } finally {
-                if (wasInterrupted) {
-                    Thread.currentThread().interrupt();
-                }
-            }
-        }
+        upload.close();
     }
 }
