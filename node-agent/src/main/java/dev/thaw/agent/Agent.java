@@ -304,16 +304,19 @@ final class Agent implements AutoCloseable {
     private static FetchSettings fetchSettings(AgentSettings settings) {
         var fetch = settings.fetch();
         return new FetchSettings(
-                fetch.parallelism(),
-                fetch.rangeSize().bytes(),
-                fetch.readTimeout().duration(),
-                switch (fetch.onFailure()) {
-                    case Block -> OnFailure.BLOCK;
-                    case Error -> OnFailure.ERROR;
-                },
-                fetch.retries(),
-                fetch.bandwidth().map(size -> OptionalLong.of(size.bytes())).orElse(OptionalLong.empty()),
-                QUIET);
+                        fetch.parallelism(),
+                        fetch.rangeSize().bytes(),
+                        fetch.readTimeout().duration(),
+                        switch (fetch.onFailure()) {
+                            case Block -> OnFailure.BLOCK;
+                            case Error -> OnFailure.ERROR;
+                        },
+                        fetch.retries(),
+                        fetch.bandwidth()
+                                .map(size -> OptionalLong.of(size.bytes()))
+                                .orElse(OptionalLong.empty()),
+                        QUIET)
+                .withNeighbours();
     }
 
     @Override

@@ -15,6 +15,7 @@ import java.util.OptionalLong;
  * @param leastPatience a request that a read waits for may be silent for so long, however fast others are, before its bytes
  *     are asked for on a second way
  * @param mostPatience and for no longer than this, however slow others are
+ * @param neighbourBytes what a read asks for is made up to this with what lies behind it: a request has a price of its own
  */
 public record FetchSettings(
         int parallelism,
@@ -25,9 +26,20 @@ public record FetchSettings(
         OptionalLong bandwidthBytesPerSecond,
         Duration quietPeriod,
         Duration leastPatience,
-        Duration mostPatience) {
+        Duration mostPatience,
+        long neighbourBytes) {
+    /** At 1 Gbit/s four milliseconds on the line, which is about what a request takes besides. */
+    private static final long USUAL_NEIGHBOUR_BYTES = 512 << 10;
+
     public static final FetchSettings DEFAULT = new FetchSettings(
-            16, 8 << 20, Duration.ofMinutes(5), OnFailure.BLOCK, 5, OptionalLong.empty(), Duration.ofSeconds(10));
+                    16,
+                    8 << 20,
+                    Duration.ofMinutes(5),
+                    OnFailure.BLOCK,
+                    5,
+                    OptionalLong.empty(),
+                    Duration.ofSeconds(10))
+            .withNeighbours();
 
     public FetchSettings {
         if (parallelism < 1 || rangeBytes < 1) {
@@ -38,7 +50,7 @@ public record FetchSettings(
         }
     }
 
-    /** With the usual patience. */
+    /** With the usual patience, and no neighbours. */
     public FetchSettings(
             int parallelism,
             long rangeBytes,
@@ -56,6 +68,22 @@ public record FetchSettings(
                 bandwidthBytesPerSecond,
                 quietPeriod,
                 Duration.ofMillis(50),
-                Duration.ofSeconds(2));
+                Duration.ofSeconds(2),
+                0);
+    }
+
+    /** With as many neighbours as usually pay. */
+    public FetchSettings withNeighbours() {
+        return new FetchSettings(
+                parallelism,
+                rangeBytes,
+                readTimeout,
+                onFailure,
+                retries,
+                bandwidthBytesPerSecond,
+                quietPeriod,
+                leastPatience,
+                mostPatience,
+                USUAL_NEIGHBOUR_BYTES);
     }
 }

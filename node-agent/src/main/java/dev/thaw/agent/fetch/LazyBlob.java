@@ -92,7 +92,7 @@ public final class LazyBlob implements Device {
         var asked = blob.request(
                 blob.chunks().firstTogether(first),
                 last,
-                Math.max(blob.chunks().lastTogether(last), ahead.to()),
+                Math.max(Math.max(blob.chunks().lastTogether(last), ahead.to()), lastNeighbour(first, last)),
                 FetchReason.DEMAND,
                 traffic);
         try {
@@ -107,6 +107,26 @@ public final class LazyBlob implements Device {
             traffic.waited(waited);
             fetcher.metrics().waited(waited);
         }
+    }
+
+    /**
+     * The last chunk that comes along because a request costs more than its bytes: small files that lie behind each other were
+     * installed together, and are often read together.
+     */
+    private int lastNeighbour(int first, int last) {
+        long bytes = 0;
+        for (int chunk = first; chunk <= last; chunk++) {
+            bytes += storedBytes(chunk);
+        }
+        int reach = last;
+        for (int chunk = last + 1; chunk < chunkCount() && !isCached(chunk); chunk++) {
+            bytes += storedBytes(chunk);
+            if (bytes > fetcher.settings().neighbourBytes()) {
+                break;
+            }
+            reach = chunk;
+        }
+        return reach;
     }
 
     /** Fetches ahead of a reader that found everything on disk so far. */

@@ -71,8 +71,8 @@ final class ChunkFetcherTest {
     private LazyBlob open(
             FakeBlob blob, OnFailure onFailure, int parallelism, long rangeBytes, long cacheBytes, Duration patience)
             throws Exception {
-        store = new DiskChunkStore(new CacheSettings(directory, cacheBytes, 0.9, 0.5), meters);
-        fetcher = new ChunkFetcher(
+        return open(
+                blob,
                 new FetchSettings(
                         parallelism,
                         rangeBytes,
@@ -82,10 +82,14 @@ final class ChunkFetcherTest {
                         OptionalLong.empty(),
                         Duration.ofSeconds(5),
                         patience,
-                        patience),
-                store,
-                meters,
-                time);
+                        patience,
+                        0),
+                cacheBytes);
+    }
+
+    private LazyBlob open(FakeBlob blob, FetchSettings settings, long cacheBytes) throws Exception {
+        store = new DiskChunkStore(new CacheSettings(directory, cacheBytes, 0.9, 0.5), meters);
+        fetcher = new ChunkFetcher(settings, store, meters, time);
         return fetcher.open(ID, blob.sizeBytes(), blob, blob, traffic);
     }
 
@@ -172,6 +176,27 @@ final class ChunkFetcherTest {
         assertThat(blob.requests.size()).isLessThan(20);
         assertThat(blob.requests.getFirst()).isEqualTo(new Request(0, 0));
         assertThat(traffic.bytes(FetchReason.AHEAD)).isPositive();
+    }
+
+    @Test
+    void smallChunksBringWhatLiesBehindThem() throws Exception {
+        var lazy = open(blob, FetchSettings.DEFAULT, 1L << 30);
+
+        readChunk(lazy, 20);
+        readChunk(lazy, 21);
+        assertThat(blob.requests).hasSize(1);
+        var first = blob.requests.getFirst();
+        assertThat(first.firstChunk()).isEqualTo(20);
+        long stored = 0;
+        for (int chunk = 20; chunk <= first.lastChunk(); chunk++) {
+            stored += lazy.storedBytes(chunk);
+        }
+        assertThat(stored).isLessThanOrEqualTo(FetchSettings.DEFAULT.neighbourBytes());
+        assertThat(traffic.bytes(FetchReason.AHEAD)).isEqualTo(stored - lazy.storedBytes(20));
+
+        // up to what is there already
+        readChunk(lazy, 17);
+        assertThat(blob.requests.getLast().lastChunk()).isEqualTo(19);
     }
 
     @Test
