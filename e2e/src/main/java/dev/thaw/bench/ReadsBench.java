@@ -177,7 +177,7 @@ public final class ReadsBench implements Callable<Integer> {
             throws IOException, InterruptedException {
         boolean whole = reading == Reading.SEQUENTIAL;
         double plain = whole ? download(Files.size(right.resolve(file))) : 0;
-        dropPageCache();
+        Trial.dropPageCache();
         var before = link.traffic();
         var took = ReadAside.take(reading, root.resolve(file), COLD_PLACES, seed);
         var traffic = link.traffic().since(before);
@@ -263,7 +263,7 @@ public final class ReadsBench implements Callable<Integer> {
     private static Reading.Took take(Reading reading, Path path, boolean dropped, long places)
             throws IOException, InterruptedException {
         if (dropped) {
-            dropPageCache();
+            Trial.dropPageCache();
             return reading.take(path, DISK_PLACES, places);
         }
         return reading.take(path, WARM_PLACES, places);
@@ -303,11 +303,6 @@ public final class ReadsBench implements Callable<Integer> {
                 Reading.SEQUENTIAL.take(file, 0, 0);
             }
         }
-    }
-
-    private static void dropPageCache() throws IOException, InterruptedException {
-        Child.run(List.of("sync"));
-        Files.writeString(Path.of("/proc/sys/vm/drop_caches"), "3\n");
     }
 
     private static List<Path> layers(Path layout) throws IOException {

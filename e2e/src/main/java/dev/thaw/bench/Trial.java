@@ -1,5 +1,6 @@
 package dev.thaw.bench;
 
+import dev.thaw.agent.files.Folders;
 import dev.thaw.bench.Sample.Aftermath;
 import dev.thaw.demo.Child;
 import java.io.IOException;
@@ -8,16 +9,12 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse.BodyHandlers;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 
 /** Takes samples: each on a new node, with a cold page cache, over the link as it is to be. */
 final class Trial {
@@ -222,7 +219,8 @@ final class Trial {
         }
     }
 
-    private static void dropPageCache() throws IOException, InterruptedException {
+    /** From now on whatever is read comes from the disk. */
+    static void dropPageCache() throws IOException, InterruptedException {
         Child.run(List.of("sync"));
         Files.writeString(Path.of("/proc/sys/vm/drop_caches"), "3\n");
     }
@@ -235,22 +233,6 @@ final class Trial {
         for (var mount : mounted.reversed()) {
             Child.run(List.of("umount", "--lazy", mount));
         }
-        if (!Files.exists(folder)) {
-            return;
-        }
-        Files.walkFileTree(folder, new SimpleFileVisitor<>() {
-            @Override
-            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                Files.delete(file);
-                return FileVisitResult.CONTINUE;
-            }
-
-            @Override
-            public FileVisitResult postVisitDirectory(Path directory, @Nullable IOException failure)
-                    throws IOException {
-                Files.delete(directory);
-                return FileVisitResult.CONTINUE;
-            }
-        });
+        Folders.delete(folder);
     }
 }

@@ -1,18 +1,15 @@
 package dev.thaw.agent;
 
 import dev.thaw.agent.config.AgentSettings;
+import dev.thaw.agent.files.Folders;
 import dev.thaw.agent.linux.Mounts;
 import dev.thaw.agent.snapshot.SnapshotRecords;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -65,7 +62,7 @@ final class Leftovers {
         for (var file : List.of("devices.json", "images.pb")) {
             Files.deleteIfExists(root.resolve(file));
         }
-        delete(root.resolve("cold-starts"));
+        Folders.delete(root.resolve("cold-starts"));
         long snapshots = snapshots(root.resolve("records.db"));
         if (snapshots > 0) {
             LOG.warn(
@@ -77,8 +74,8 @@ final class Leftovers {
         for (var file : List.of("records.db", "records.db-wal", "records.db-shm")) {
             Files.deleteIfExists(root.resolve(file));
         }
-        delete(root.resolve("snapshots"));
-        delete(root.resolve("images"));
+        Folders.delete(root.resolve("snapshots"));
+        Folders.delete(root.resolve("images"));
         deleteIfEmpty(root);
         LOG.info("nothing of the agent is left in {}", root);
     }
@@ -123,24 +120,5 @@ final class Leftovers {
         } catch (IOException e) {
             LOG.debug("{} stays: {}", directory, e.getMessage());
         }
-    }
-
-    private static void delete(Path directory) throws IOException {
-        if (!Files.exists(directory)) {
-            return;
-        }
-        Files.walkFileTree(directory, new SimpleFileVisitor<>() {
-            @Override
-            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                Files.delete(file);
-                return FileVisitResult.CONTINUE;
-            }
-
-            @Override
-            public FileVisitResult postVisitDirectory(Path visited, @Nullable IOException failure) throws IOException {
-                Files.delete(visited);
-                return FileVisitResult.CONTINUE;
-            }
-        });
     }
 }

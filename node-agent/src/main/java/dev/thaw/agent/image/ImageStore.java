@@ -9,6 +9,7 @@ import dev.thaw.agent.cache.CachedBlob;
 import dev.thaw.agent.cache.DiskChunkStore;
 import dev.thaw.agent.fetch.ChunkFetcher;
 import dev.thaw.agent.fetch.FetchSettings;
+import dev.thaw.agent.files.Folders;
 import dev.thaw.agent.linux.MountTable;
 import dev.thaw.agent.mount.MountDriver;
 import dev.thaw.oci.Digest;
@@ -396,7 +397,7 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
         try (var directories = Files.newDirectoryStream(images)) {
             for (var directory : directories) {
                 if (!keep.contains(directory.getFileName().toString())) {
-                    StoredImage.delete(directory);
+                    Folders.delete(directory);
                 }
             }
         }
@@ -585,7 +586,7 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
             return StoredImage.read(images, artifact);
         } catch (IOException e) {
             LOG.error("what is on disk of image {} cannot be used and is fetched again: {}", artifact, e.getMessage());
-            StoredImage.delete(images.resolve(artifact.hex()));
+            Folders.delete(images.resolve(artifact.hex()));
             return Optional.empty();
         }
     }

@@ -11,6 +11,7 @@ import dev.thaw.agent.fetch.Replay;
 import dev.thaw.agent.fetch.Span;
 import dev.thaw.agent.fetch.StoredChunks;
 import dev.thaw.agent.fetch.TrafficCount;
+import dev.thaw.agent.files.Folders;
 import dev.thaw.agent.image.ImageTraffic.Flow;
 import dev.thaw.agent.image.ImageTraffic.Traffic;
 import dev.thaw.agent.image.LearnedTraces.Learned;
@@ -459,7 +460,7 @@ final class OpenImage {
     }
 
     void delete() throws IOException {
-        StoredImage.delete(stored.directory());
+        Folders.delete(stored.directory());
     }
 
     long cachedBytes() {

@@ -91,9 +91,9 @@ public final class Recording {
         return wanted;
     }
 
-    /** Whether nobody asked this before: what is recorded belongs to the container that started first. */
-    public boolean isFirstStart() {
-        return !started.getAndSet(true);
+    /** Gives it, as long as it goes on, to the container that started first: true once and never again. */
+    public boolean claim() {
+        return !ended && !started.getAndSet(true);
     }
 
     /** Ends it; what was recorded stays. */

@@ -2,6 +2,7 @@ package dev.thaw.agent.image;
 
 import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.thaw.agent.files.Folders;
 import dev.thaw.oci.Digest;
 import dev.thaw.oci.Document;
 import dev.thaw.oci.ImageManifest;
@@ -10,13 +11,10 @@ import dev.thaw.rafs.BlobInfo;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.channels.FileChannel;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.security.DigestInputStream;
 import java.util.List;
 import java.util.Map;
@@ -101,7 +99,7 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
         var directory = images.resolve(entry.artifact().hex());
         var unfinished = images.resolve(entry.artifact().hex() + UNFINISHED);
         Files.createDirectories(images);
-        delete(unfinished);
+        Folders.delete(unfinished);
         Files.createDirectory(unfinished);
         try {
             bootstrap.writeTo(unfinished.resolve(BOOTSTRAP_FILE));
@@ -113,10 +111,10 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
                             layers,
                             digest(unfinished.resolve(BOOTSTRAP_FILE), entry.artifact()),
                             spanDigests(unfinished, entry.artifact()))));
-            delete(directory);
+            Folders.delete(directory);
             Files.move(unfinished, directory, StandardCopyOption.ATOMIC_MOVE);
         } catch (IOException e) {
-            delete(unfinished);
+            Folders.delete(unfinished);
             throw e;
         }
         return new StoredImage(entry, layers, directory);
@@ -210,26 +208,6 @@ record StoredImage(ImageEntry entry, int layers, Path directory) {
             in.transferTo(OutputStream.nullOutputStream());
         }
         return Digest.of(artifact.algorithm(), hasher);
-    }
-
-    /** Deletes a directory of an image, if it is there. */
-    static void delete(Path directory) throws IOException {
-        if (!Files.exists(directory)) {
-            return;
-        }
-        Files.walkFileTree(directory, new SimpleFileVisitor<>() {
-            @Override
-            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                Files.delete(file);
-                return FileVisitResult.CONTINUE;
-            }
-
-            @Override
-            public FileVisitResult postVisitDirectory(Path visited, @Nullable IOException failure) throws IOException {
-                Files.delete(visited);
-                return FileVisitResult.CONTINUE;
-            }
-        });
     }
 
     private static void sync(Path path) throws IOException {

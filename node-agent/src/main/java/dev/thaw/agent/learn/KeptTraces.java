@@ -11,7 +11,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
@@ -60,7 +59,7 @@ public final class KeptTraces implements LearnedTraces, AutoCloseable {
     public Learned of(Digest artifact) {
         var file = file(artifact);
         try {
-            return new Learned(places(Chunks.parseFrom(Files.readAllBytes(file))), false);
+            return new Learned(Places.of(Chunks.parseFrom(Files.readAllBytes(file))), false);
         } catch (NoSuchFileException e) {
             return new Learned(List.of(), true);
         } catch (IOException e) {
@@ -69,30 +68,19 @@ public final class KeptTraces implements LearnedTraces, AutoCloseable {
         }
     }
 
-    private static List<Place> places(Chunks chunks) {
-        var places = new ArrayList<Place>();
-        for (int i = 0; i < Math.min(chunks.getBlobCount(), chunks.getChunkCount()); i++) {
-            places.add(new Place(chunks.getBlob(i), chunks.getChunk(i)));
-        }
-        return places;
-    }
-
     private Path file(Digest artifact) {
         return folder.resolve(artifact.hex() + ".pb");
     }
 
     /** A container has started. Only the first one of an image matters. */
     public void started(ColdStart start) {
-        recordings
-                .apply(start.artifact())
-                .filter(recording -> !recording.hasEnded() && recording.isFirstStart())
-                .ifPresent(recording -> {
-                    try {
-                        followers.execute(() -> follow(start.artifact(), recording));
-                    } catch (RejectedExecutionException e) {
-                        log.debug("the agent ends; the start of {} is not kept", start.artifact());
-                    }
-                });
+        recordings.apply(start.artifact()).filter(Recording::claim).ifPresent(recording -> {
+            try {
+                followers.execute(() -> follow(start.artifact(), recording));
+            } catch (RejectedExecutionException e) {
+                log.debug("the agent ends; the start of {} is not kept", start.artifact());
+            }
+        });
     }
 
     private void follow(Digest artifact, Recording recording) {
@@ -118,15 +106,12 @@ public final class KeptTraces implements LearnedTraces, AutoCloseable {
     }
 
     private void keep(Digest artifact, Recording recording) throws IOException {
-        var chunks = Chunks.newBuilder();
-        for (var read : recording.reads()) {
-            chunks.addBlob(read.place().blob()).addChunk(read.place().chunk());
-        }
+        var chunks = Places.chunks(recording.reads());
         Files.createDirectories(folder);
         var file = file(artifact);
         var part = Files.createTempFile(folder, artifact.hex(), ".part");
         try {
-            Files.write(part, chunks.build().toByteArray());
+            Files.write(part, chunks.toByteArray());
             Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } finally {
             Files.deleteIfExists(part);

@@ -1,14 +1,12 @@
 package dev.thaw.agent.node;
 
 import dev.thaw.agent.image.LearnedTraces;
-import dev.thaw.node.v1.Chunks;
+import dev.thaw.agent.learn.Places;
 import dev.thaw.node.v1.GetTraceRequest;
 import dev.thaw.oci.Digest;
 import io.grpc.StatusException;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,7 +32,7 @@ public final class OperatorTraces implements LearnedTraces {
                     .getTrace(GetTraceRequest.newBuilder()
                             .setArtifactDigest(artifact.toString())
                             .build());
-            return new Learned(places(answer.getChunks()), answer.getLearning());
+            return new Learned(Places.of(answer.getChunks()), answer.getLearning());
         } catch (StatusException | IOException e) {
             log.info(
                     "the operator does not say how image {} is read, so nothing is replayed: {}",
@@ -42,13 +40,5 @@ public final class OperatorTraces implements LearnedTraces {
                     e.getMessage());
             return Learned.NOTHING;
         }
-    }
-
-    private static List<Place> places(Chunks chunks) {
-        var places = new ArrayList<Place>();
-        for (int i = 0; i < Math.min(chunks.getBlobCount(), chunks.getChunkCount()); i++) {
-            places.add(new Place(chunks.getBlob(i), chunks.getChunk(i)));
-        }
-        return places;
     }
 }

@@ -3,7 +3,7 @@ package dev.thaw.agent.node;
 import com.google.protobuf.Timestamp;
 import dev.thaw.agent.clock.ColdStart;
 import dev.thaw.agent.image.Recording;
-import dev.thaw.node.v1.Chunks;
+import dev.thaw.agent.learn.Places;
 import dev.thaw.node.v1.ReportTraceRequest;
 import dev.thaw.node.v1.Trace;
 import dev.thaw.oci.Digest;
@@ -52,16 +52,13 @@ public final class TraceReporter implements AutoCloseable {
 
     /** A container has started. Only the first one of an image matters. */
     public void started(ColdStart start) {
-        recordings
-                .apply(start.artifact())
-                .filter(recording -> !recording.hasEnded() && recording.isFirstStart())
-                .ifPresent(recording -> {
-                    try {
-                        followers.execute(() -> follow(start, recording));
-                    } catch (RejectedExecutionException e) {
-                        log.debug("the agent ends; the start of {} is not reported", start.artifact());
-                    }
-                });
+        recordings.apply(start.artifact()).filter(Recording::claim).ifPresent(recording -> {
+            try {
+                followers.execute(() -> follow(start, recording));
+            } catch (RejectedExecutionException e) {
+                log.debug("the agent ends; the start of {} is not reported", start.artifact());
+            }
+        });
     }
 
     private void follow(ColdStart start, Recording recording) {
@@ -96,11 +93,10 @@ public final class TraceReporter implements AutoCloseable {
 
     private static ReportTraceRequest message(ColdStart start, Recording recording) {
         var taken = Instant.now();
-        var chunks = Chunks.newBuilder();
-        var trace = Trace.newBuilder().setBegun(timestamp(recording.begun()));
+        var reads = recording.reads();
+        var trace = Trace.newBuilder().setBegun(timestamp(recording.begun())).setChunks(Places.chunks(reads));
         int before = 0;
-        for (var read : recording.reads()) {
-            chunks.addBlob(read.place().blob()).addChunk(read.place().chunk());
+        for (var read : reads) {
             trace.addAfterMillis(read.afterMillis() - before).addStoredBytes(read.storedBytes());
             before = read.afterMillis();
         }
@@ -111,7 +107,7 @@ public final class TraceReporter implements AutoCloseable {
                 .setPodNamespace(start.podNamespace())
                 .setPodName(start.podName())
                 .setPodUid(start.podUid())
-                .setTrace(trace.setChunks(chunks))
+                .setTrace(trace)
                 .setPrefetchedBytes(prefetched.bytes())
                 .setPrefetchedUsedBytes(prefetched.used())
                 .setTaken(timestamp(taken))
