@@ -38,17 +38,26 @@ final class HuffmanTable {
     /** What a code's symbols mean. */
     enum Alphabet {
         /** Lengths of other codes: the symbol itself, as a literal. */
-        CODE_LENGTHS(7),
-        LITERALS_AND_LENGTHS(11),
-        DISTANCES(9);
+        CODE_LENGTHS(7, 19),
+        LITERALS_AND_LENGTHS(11, 288),
+        DISTANCES(9, 32);
 
         final int bits;
+        private final int symbols;
 
-        Alphabet(int bits) {
+        Alphabet(int bits, int symbols) {
             this.bits = bits;
+            this.symbols = symbols;
         }
 
-        private int entry(int symbol) {
+        /** Of each symbol its entry but for the bits of its code. */
+        private int[] meanings() {
+            var meanings = new int[symbols];
+            Arrays.setAll(meanings, this::meaning);
+            return meanings;
+        }
+
+        private int meaning(int symbol) {
             return switch (this) {
                 case CODE_LENGTHS -> LITERAL | symbol << 16;
                 case LITERALS_AND_LENGTHS -> {
@@ -71,74 +80,108 @@ final class HuffmanTable {
     }
 
     private final Alphabet alphabet;
+    private final int[] meanings;
     private final int[] counts = new int[MAX_BITS + 1];
-    private final int[] codes = new int[MAX_BITS + 1];
+    /** Symbols by the lengths of their codes, and where those of each length end. */
+    private final short[] sorted = new short[288];
+
+    private final int[] ends = new int[MAX_BITS + 1];
     private int used;
     /** The first table, and behind it the second ones: of a complete code at most one for every two symbols. */
     final int[] entries;
 
     HuffmanTable(Alphabet alphabet) {
         this.alphabet = alphabet;
+        this.meanings = alphabet.meanings();
         this.entries = new int[(1 << alphabet.bits) + SECOND_ENTRIES];
     }
 
     /** Makes the table of a code that is given by the lengths of its symbols' codes; 0 for a symbol that does not occur. */
     void build(byte[] lengths, int from, int symbols) throws ZipException {
-        Arrays.fill(counts, 0);
-        int longest = 0;
-        for (int i = 0; i < symbols; i++) {
-            counts[lengths[from + i]]++;
-            longest = Math.max(longest, lengths[from + i]);
-        }
-        counts[0] = 0;
-        int left = 1;
+        int longest = count(lengths, from, symbols);
+        sort(lengths, from, symbols);
         int code = 0;
-        for (int length = 1; length <= MAX_BITS; length++) {
-            code = (code + counts[length - 1]) << 1;
-            codes[length] = code;
-            left = (left << 1) - counts[length];
-            if (left < 0) {
-                throw new ZipException("deflate: a code has more symbols than fit");
+        int next = 0;
+        int filled = 1;
+        entries[0] = INVALID;
+        for (int length = 1; length <= alphabet.bits; length++) {
+            // What is known by fewer bits is the same whatever the next bit is.
+            System.arraycopy(entries, 0, entries, filled, filled);
+            filled <<= 1;
+            for (code <<= 1; next < ends[length]; code++, next++) {
+                entries[reversed(code, length)] = entry(sorted[next], length);
             }
         }
-        int first = 1 << alphabet.bits;
-        // A single symbol of one bit, or none, leaves part of the code unused (RFC 1951, 3.2.7); zlib allows it so too.
-        if (left > 0 && (alphabet == Alphabet.CODE_LENGTHS || longest > 1)) {
-            throw new ZipException("deflate: a code is incomplete");
-        }
-        Arrays.fill(entries, 0, first, INVALID);
-        used = first;
-        for (int symbol = 0; symbol < symbols; symbol++) {
-            int length = lengths[from + symbol];
-            if (length > 0) {
-                put(symbol, length, Integer.reverse(codes[length]++) >>> (32 - length), longest);
+        used = filled;
+        for (int length = alphabet.bits + 1; length <= longest; length++) {
+            for (code <<= 1; next < ends[length]; code++, next++) {
+                putSecond(sorted[next], length, reversed(code, length), longest);
             }
         }
     }
 
-    private void put(int symbol, int length, int reversed, int longest) {
-        int entry = alphabet.entry(symbol);
-        int extra = entry & 0x3f;
-        int bits = alphabet.bits;
-        if (length <= bits) {
-            int complete = entry & ~0x3f | length << 8 | length + extra;
-            for (int i = reversed; i < 1 << bits; i += 1 << length) {
-                entries[i] = complete;
-            }
-            return;
+    /** @param length bits of the code that are looked up where the entry stands */
+    private int entry(int symbol, int length) {
+        int meaning = meanings[symbol];
+        return meaning & ~0x3f | length << 8 | length + (meaning & 0x3f);
+    }
+
+    private static int reversed(int code, int length) {
+        return Integer.reverse(code) >>> (32 - length);
+    }
+
+    /** Counts codes by length, and gives the longest. */
+    private int count(byte[] lengths, int from, int symbols) throws ZipException {
+        Arrays.fill(counts, 0);
+        for (int i = 0; i < symbols; i++) {
+            counts[lengths[from + i]]++;
         }
-        int head = reversed & ((1 << bits) - 1);
-        int secondBits = longest - bits;
+        counts[0] = 0;
+        int longest = 0;
+        int left = 1;
+        for (int length = 1; length <= MAX_BITS; length++) {
+            left = (left << 1) - counts[length];
+            if (left < 0) {
+                throw new ZipException("deflate: a code has more symbols than fit");
+            }
+            if (counts[length] > 0) {
+                longest = length;
+            }
+        }
+        // A single symbol of one bit, or none, leaves part of the code unused (RFC 1951, 3.2.7); zlib allows it so too.
+        if (left > 0 && (alphabet == Alphabet.CODE_LENGTHS || longest > 1)) {
+            throw new ZipException("deflate: a code is incomplete");
+        }
+        return longest;
+    }
+
+    private void sort(byte[] lengths, int from, int symbols) {
+        ends[0] = 0;
+        for (int length = 1; length <= MAX_BITS; length++) {
+            ends[length] = ends[length - 1] + counts[length - 1];
+        }
+        for (int symbol = 0; symbol < symbols; symbol++) {
+            int length = lengths[from + symbol];
+            if (length > 0) {
+                sorted[ends[length]++] = (short) symbol;
+            }
+        }
+    }
+
+    /** Puts a symbol whose code is longer than what the first table is looked up by. */
+    private void putSecond(int symbol, int length, int reversed, int longest) {
+        int head = reversed & ((1 << alphabet.bits) - 1);
+        int secondBits = longest - alphabet.bits;
         if ((entries[head] & SECOND) == 0) {
-            entries[head] = used << 16 | SECOND | secondBits << 8 | bits;
+            entries[head] = used << 16 | SECOND | secondBits << 8 | alphabet.bits;
             Arrays.fill(entries, used, used + (1 << secondBits), INVALID);
             used += 1 << secondBits;
         }
         int start = entries[head] >>> 16;
-        int rest = length - bits;
-        int complete = entry & ~0x3f | rest << 8 | rest + extra;
-        for (int i = reversed >>> bits; i < 1 << secondBits; i += 1 << rest) {
-            entries[start + i] = complete;
+        int rest = length - alphabet.bits;
+        int entry = entry(symbol, rest);
+        for (int i = reversed >>> alphabet.bits; i < 1 << secondBits; i += 1 << rest) {
+            entries[start + i] = entry;
         }
     }
 }
