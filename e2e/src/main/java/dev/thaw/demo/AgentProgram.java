@@ -1,8 +1,6 @@
 package dev.thaw.demo;
 
-import java.io.File;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,15 +10,13 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.jar.JarFile;
-import java.util.stream.Stream;
 
 /**
  * The agent's program as its image has it: its own jars and no others, the options of its JVM, and the AOT cache that a rehearsal
  * made of just these. The first who asks for it on a machine makes the cache, which takes a while.
  */
 public final class AgentProgram {
-    private static final String JAR = "thaw-node-agent-";
+    private static final String MODULE = "thaw-node-agent";
     private static final String OPTIONS = "dev/thaw/agent/jvm.options";
 
     private final Path options;
@@ -35,41 +31,14 @@ public final class AgentProgram {
 
     /** The program whose jars are on this program's class path. */
     public static AgentProgram here() throws IOException {
-        var jar = Stream.of(System.getProperty("java.class.path").split(File.pathSeparator, -1))
-                .map(Path::of)
-                .filter(path -> path.getFileName().toString().startsWith(JAR)
-                        && path.getFileName().toString().endsWith(".jar"))
-                .findFirst()
-                .orElseThrow(() -> new IOException("the agent is not on the class path as a jar"))
-                .toAbsolutePath();
-        var jars = jars(jar);
-        var folder = Files.createDirectories(jar.resolveSibling("../agent").normalize());
+        var jars = ProgramJars.of(MODULE);
+        var folder = Files.createDirectories(jars.folder().resolveSibling("agent"));
         var options = folder.resolve("jvm.options");
-        try (var file = new JarFile(jar.toFile());
-                InputStream in = file.getInputStream(file.getJarEntry(OPTIONS))) {
-            Files.write(options, in.readAllBytes());
-        }
+        Files.write(options, jars.resource(OPTIONS));
         var program = new AgentProgram(
-                options,
-                folder.resolve(fingerprint(jars, options) + ".aot"),
-                String.join(
-                        File.pathSeparator, jars.stream().map(Path::toString).toList()));
+                options, folder.resolve(fingerprint(jars.files(), options) + ".aot"), jars.classPath());
         program.rehearse(folder);
         return program;
-    }
-
-    /** The agent's own jar, and those that it names in its manifest, which lie beside it. */
-    private static List<Path> jars(Path jar) throws IOException {
-        var jars = new ArrayList<>(List.of(jar));
-        try (var file = new JarFile(jar.toFile())) {
-            for (var name : file.getManifest()
-                    .getMainAttributes()
-                    .getValue("Class-Path")
-                    .split(" ", -1)) {
-                jars.add(jar.resolveSibling(name));
-            }
-        }
-        return jars;
     }
 
     /** What a JVM asks of a cache: that it was made by the same JVM from the same files. */

@@ -2,6 +2,7 @@ package dev.thaw.bench.convert;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.thaw.demo.EmbeddedRegistry;
+import dev.thaw.demo.ProgramJars;
 import dev.thaw.oci.CredentialSource;
 import dev.thaw.oci.Descriptor;
 import dev.thaw.oci.Digest;
@@ -47,7 +48,7 @@ import picocli.CommandLine.Option;
 public final class ConvertBench implements Callable<Integer> {
     private static final String REPOSITORY = "bench/image";
     /** The options of the JVM in the converter's image. */
-    private static final String JVM_OPTIONS = "/dev/thaw/converter/jvm.options";
+    private static final String JVM_OPTIONS = "dev/thaw/converter/jvm.options";
 
     private static final String THAW = "Thaw convert";
     private static final String VERIFIED = "Thaw convert, verified";
@@ -114,10 +115,9 @@ public final class ConvertBench implements Callable<Integer> {
         try (var registry = new EmbeddedRegistry(folder.resolve("registry"))) {
             var layer = SampleLayer.make(trees.isEmpty() ? usualTrees() : trees, sizeMebibytes << 20, folder);
             var source = push(layer, registry);
-            try (var options = Objects.requireNonNull(ConvertBench.class.getResourceAsStream(JVM_OPTIONS))) {
-                Files.copy(options, folder.resolve("jvm.options"));
-            }
-            var contestants = contestants(layer, source, folder);
+            var converter = ProgramJars.of("thaw-converter");
+            Files.write(folder.resolve("jvm.options"), converter.resource(JVM_OPTIONS));
+            var contestants = contestants(layer, converter, source, folder);
             for (var round = 0; round <= rounds; round++) {
                 for (var contestant : contestants) {
                     if (round == 1) {
@@ -189,11 +189,11 @@ public final class ConvertBench implements Callable<Integer> {
         return Digest.of("sha256", hasher);
     }
 
-    private List<Contestant> contestants(SampleLayer layer, Reference source, Path folder) {
+    private List<Contestant> contestants(SampleLayer layer, ProgramJars converter, Reference source, Path folder) {
         var contestants = new ArrayList<Contestant>();
-        contestants.add(thaw(THAW, "Convert", "Off", layer, source, folder));
-        contestants.add(thaw(VERIFIED, "Convert", "Full", layer, source, folder));
-        contestants.add(thaw(INDEX, "Index", "Off", layer, source, folder));
+        contestants.add(thaw(THAW, "Convert", "Off", layer, converter, source, folder));
+        contestants.add(thaw(VERIFIED, "Convert", "Full", layer, converter, source, folder));
+        contestants.add(thaw(INDEX, "Index", "Off", layer, converter, source, folder));
         nydusImage()
                 .ifPresentOrElse(
                         program -> {
@@ -212,7 +212,14 @@ public final class ConvertBench implements Callable<Integer> {
         return contestants;
     }
 
-    private Contestant thaw(String name, String mode, String verify, SampleLayer layer, Reference source, Path folder) {
+    private Contestant thaw(
+            String name,
+            String mode,
+            String verify,
+            SampleLayer layer,
+            ProgramJars converter,
+            Reference source,
+            Path folder) {
         return new Contestant(name, layer.tarBytes(), round -> {
             var target = source.withTag((mode + "-" + verify).toLowerCase(Locale.ROOT) + "-" + round);
             var command = new ArrayList<>(List.of(
@@ -221,7 +228,7 @@ public final class ConvertBench implements Callable<Integer> {
             command.addAll(jvmOptions);
             command.addAll(List.of(
                     "-cp",
-                    System.getProperty("java.class.path"),
+                    converter.classPath(),
                     "dev.thaw.converter.Main",
                     "convert",
                     "--source",
