@@ -18,7 +18,7 @@ import picocli.CommandLine.ScopeType;
         description = "Makes container images start before they are downloaded: converts them to lazy images, shows and"
                 + " checks those.",
         scope = ScopeType.INHERIT,
-        subcommands = {ConvertCommand.class, InspectCommand.class, CheckCommand.class})
+        subcommands = {ConvertCommand.class, InspectCommand.class, CheckCommand.class, RehearseCommand.class})
 public final class Main {
     /** How long a stop waits for uploads to be taken back. */
     private static final Duration CLEANUP = Duration.ofSeconds(20);

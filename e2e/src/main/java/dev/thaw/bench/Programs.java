@@ -7,16 +7,17 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /** Where the programs are that the benchmark starts: a few folders, looked through in order. */
-record Programs(List<Path> folders) {
+public record Programs(List<Path> folders) {
     /** The folders of PATH, behind others. */
-    static Programs behind(List<Path> first) {
+    public static Programs behind(List<Path> first) {
         var path = Stream.of(System.getenv().getOrDefault("PATH", "").split(":", -1))
                 .filter(folder -> !folder.isEmpty())
                 .map(Path::of);
         return new Programs(Stream.concat(first.stream(), path).toList());
     }
 
-    Optional<Path> find(String program) {
+    /** A program, if it is in one of the folders. */
+    public Optional<Path> find(String program) {
         return folders.stream()
                 .map(folder -> folder.resolve(program))
                 .filter(Files::isExecutable)

@@ -23,7 +23,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /** Debian's docker-registry on the loopback, without TLS: Go programs take 127.0.0.1 for insecure by themselves. */
-final class Registry implements AutoCloseable {
+public final class Registry implements AutoCloseable {
     /** Where it is reached without any link between, for publishing. */
     static final int PORT = 5001;
     /** Where nodes find it: behind the link. */
@@ -34,7 +34,8 @@ final class Registry implements AutoCloseable {
     private final Child daemon;
     private final RegistryClient client;
 
-    Registry(Programs programs, Path folder) throws IOException, InterruptedException {
+    /** @param folder gets its content, settings and log */
+    public Registry(Programs programs, Path folder) throws IOException, InterruptedException {
         var settings = folder.resolve("registry.yml");
         Files.createDirectories(folder);
         Files.writeString(settings, """
@@ -50,8 +51,7 @@ final class Registry implements AutoCloseable {
                 List.of(programs.path("docker-registry"), "serve", settings.toString()),
                 Map.of("OTEL_TRACES_EXPORTER", "none"),
                 folder.resolve("registry.log"));
-        client = new RegistryClient(
-                RegistrySettings.defaults().withPlainHttp("127.0.0.1:" + PORT), CredentialSource.anonymous());
+        client = new RegistryClient(RegistrySettings.defaults().withPlainHttp(host()), CredentialSource.anonymous());
         awaitAnswer();
     }
 
@@ -67,6 +67,11 @@ final class Registry implements AutoCloseable {
                 }
             }
         }
+    }
+
+    /** Host and port without any link between. */
+    public static String host() {
+        return "127.0.0.1:" + PORT;
     }
 
     static InetSocketAddress address() {

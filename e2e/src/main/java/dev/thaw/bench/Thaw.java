@@ -1,7 +1,7 @@
 package dev.thaw.bench;
 
-import dev.thaw.demo.AgentProgram;
 import dev.thaw.demo.Child;
+import dev.thaw.demo.ThawProgram;
 import dev.thaw.oci.Reference;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -131,7 +131,7 @@ final class Thaw implements Contender {
                     %s
                     """.formatted(
                     folder.resolve("root"), socket, holderSocket, containerd, Registry.LINKED_PORT, image, traces));
-            var program = AgentProgram.here();
+            var program = ThawProgram.agent();
             var holder = start(folder, "holder", program.command("hold", "--socket", holderSocket.toString()));
             holder.awaitFile(holderSocket);
             var agent = start(folder, "agent", program.command("serve", "--config", settings.toString()));

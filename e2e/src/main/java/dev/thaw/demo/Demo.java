@@ -3,6 +3,7 @@ package dev.thaw.demo;
 import static dev.thaw.demo.Timeline.bytes;
 import static dev.thaw.demo.Timeline.seconds;
 
+import dev.thaw.converter.rehearsal.EmbeddedRegistry;
 import dev.thaw.crds.BackgroundFetch;
 import dev.thaw.crds.ConditionType;
 import dev.thaw.crds.LazyImage;

@@ -55,7 +55,7 @@ final class RunningAgent {
                         authority,
                         tokenFile));
         var environment = Map.of("NODE_NAME", EmbeddedCluster.NODE);
-        var program = AgentProgram.here();
+        var program = ThawProgram.agent();
         var held = cleanup.keep(() -> Child.start(
                 "the holder",
                 program.command("hold", "--socket", holder.toString()),

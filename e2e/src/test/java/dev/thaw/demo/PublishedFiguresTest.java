@@ -2,6 +2,7 @@ package dev.thaw.demo;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.thaw.converter.rehearsal.EmbeddedRegistry;
 import dev.thaw.crds.LazyImageStatus.Artifact;
 import dev.thaw.oci.CredentialSource;
 import dev.thaw.oci.Descriptor;

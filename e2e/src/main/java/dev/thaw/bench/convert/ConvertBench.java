@@ -1,8 +1,10 @@
 package dev.thaw.bench.convert;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.thaw.demo.EmbeddedRegistry;
-import dev.thaw.demo.ProgramJars;
+import dev.thaw.bench.Programs;
+import dev.thaw.bench.Registry;
+import dev.thaw.converter.rehearsal.EmbeddedRegistry;
+import dev.thaw.demo.ThawProgram;
 import dev.thaw.oci.CredentialSource;
 import dev.thaw.oci.Descriptor;
 import dev.thaw.oci.Digest;
@@ -47,8 +49,7 @@ import picocli.CommandLine.Option;
         })
 public final class ConvertBench implements Callable<Integer> {
     private static final String REPOSITORY = "bench/image";
-    /** The options of the JVM in the converter's image. */
-    private static final String JVM_OPTIONS = "dev/thaw/converter/jvm.options";
+    private static final String REGISTRY = "docker-registry";
 
     private static final String THAW = "Thaw convert";
     private static final String VERIFIED = "Thaw convert, verified";
@@ -111,12 +112,12 @@ public final class ConvertBench implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
+        var converter = ThawProgram.converter();
         var folder = Files.createTempDirectory(work, "thaw-bench-");
-        try (var registry = new EmbeddedRegistry(folder.resolve("registry"))) {
+        try (var registry = RunningRegistry.in(folder.resolve("registry"))) {
             var layer = SampleLayer.make(trees.isEmpty() ? usualTrees() : trees, sizeMebibytes << 20, folder);
             var source = push(layer, registry);
-            var converter = ProgramJars.of("thaw-converter");
-            Files.write(folder.resolve("jvm.options"), converter.resource(JVM_OPTIONS));
+            System.err.println("The registry is " + registry.name());
             var contestants = contestants(layer, converter, source, folder);
             for (var round = 0; round <= rounds; round++) {
                 for (var contestant : contestants) {
@@ -139,6 +140,31 @@ public final class ConvertBench implements Callable<Integer> {
         return CommandLine.ExitCode.OK;
     }
 
+    /**
+     * Debian's where it is installed, else our own, which costs the two programs' processors more.
+     *
+     * @param name for people
+     */
+    private record RunningRegistry(String name, String host, AutoCloseable server) implements AutoCloseable {
+        static RunningRegistry in(Path folder) throws IOException, InterruptedException {
+            var programs = Programs.behind(List.of());
+            if (programs.find(REGISTRY).isPresent()) {
+                return new RunningRegistry(REGISTRY, Registry.host(), new Registry(programs, folder));
+            }
+            var own = new EmbeddedRegistry(folder);
+            return new RunningRegistry("embedded, for " + REGISTRY + " is not installed", own.host(), own);
+        }
+
+        @Override
+        public void close() throws IOException {
+            try {
+                server.close();
+            } catch (Exception e) {
+                throw new IOException("the registry did not end: " + e.getMessage(), e);
+            }
+        }
+    }
+
     private static List<Path> usualTrees() throws IOException {
         return Stream.of(
                         System.getProperty("java.home"),
@@ -152,7 +178,7 @@ public final class ConvertBench implements Callable<Integer> {
                 .toList();
     }
 
-    private static Reference push(SampleLayer layer, EmbeddedRegistry registry) throws IOException {
+    private static Reference push(SampleLayer layer, RunningRegistry registry) throws IOException {
         var image = Reference.parse(registry.host() + "/" + REPOSITORY + ":gzip");
         var settings = RegistrySettings.defaults().withPlainHttp(registry.host());
         try (var client = new RegistryClient(settings, CredentialSource.anonymous());
@@ -189,7 +215,7 @@ public final class ConvertBench implements Callable<Integer> {
         return Digest.of("sha256", hasher);
     }
 
-    private List<Contestant> contestants(SampleLayer layer, ProgramJars converter, Reference source, Path folder) {
+    private List<Contestant> contestants(SampleLayer layer, ThawProgram converter, Reference source, Path folder) {
         var contestants = new ArrayList<Contestant>();
         contestants.add(thaw(THAW, "Convert", "Off", layer, converter, source, folder));
         contestants.add(thaw(VERIFIED, "Convert", "Full", layer, converter, source, folder));
@@ -217,19 +243,13 @@ public final class ConvertBench implements Callable<Integer> {
             String mode,
             String verify,
             SampleLayer layer,
-            ProgramJars converter,
+            ThawProgram converter,
             Reference source,
             Path folder) {
         return new Contestant(name, layer.tarBytes(), round -> {
             var target = source.withTag((mode + "-" + verify).toLowerCase(Locale.ROOT) + "-" + round);
-            var command = new ArrayList<>(List.of(
-                    Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                    "@" + folder.resolve("jvm.options")));
-            command.addAll(jvmOptions);
-            command.addAll(List.of(
-                    "-cp",
-                    converter.classPath(),
-                    "dev.thaw.converter.Main",
+            var command = converter.commandWith(
+                    jvmOptions,
                     "convert",
                     "--source",
                     source.toString(),
@@ -243,7 +263,7 @@ public final class ConvertBench implements Callable<Integer> {
                     mode,
                     "--verify",
                     verify,
-                    "--fresh"));
+                    "--fresh");
             return Run.of(command, folder.resolve("thaw.log"));
         });
     }

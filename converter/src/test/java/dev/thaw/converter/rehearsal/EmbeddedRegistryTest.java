@@ -1,4 +1,4 @@
-package dev.thaw.demo;
+package dev.thaw.converter.rehearsal;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

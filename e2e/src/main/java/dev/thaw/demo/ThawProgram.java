@@ -12,31 +12,42 @@ import java.util.HexFormat;
 import java.util.List;
 
 /**
- * The agent's program as its image has it: its own jars and no others, the options of its JVM, and the AOT cache that a rehearsal
- * made of just these. The first who asks for it on a machine makes the cache, which takes a while.
+ * A program as its image has it: its own jars and no others, the options of its JVM, and the AOT cache that a rehearsal made of
+ * just these. The first who asks for it on a machine makes the cache, which takes a while.
  */
-public final class AgentProgram {
-    private static final String MODULE = "thaw-node-agent";
-    private static final String OPTIONS = "dev/thaw/agent/jvm.options";
-
+public final class ThawProgram {
+    private final String mainClass;
     private final Path options;
     private final Path cache;
     private final String classPath;
 
-    private AgentProgram(Path options, Path cache, String classPath) {
+    private ThawProgram(String mainClass, Path options, Path cache, String classPath) {
+        this.mainClass = mainClass;
         this.options = options;
         this.cache = cache;
         this.classPath = classPath;
     }
 
-    /** The program whose jars are on this program's class path. */
-    public static AgentProgram here() throws IOException {
-        var jars = ProgramJars.of(MODULE);
-        var folder = Files.createDirectories(jars.folder().resolveSibling("agent"));
+    /** The node agent, whose jar is on this program's class path. */
+    public static ThawProgram agent() throws IOException {
+        return of("thaw-node-agent", "dev.thaw.agent");
+    }
+
+    /** The converter, whose jar is on this program's class path. */
+    public static ThawProgram converter() throws IOException {
+        return of("thaw-converter", "dev.thaw.converter");
+    }
+
+    private static ThawProgram of(String module, String topPackage) throws IOException {
+        var jars = ProgramJars.of(module);
+        var folder = Files.createDirectories(jars.folder().resolveSibling(module));
         var options = folder.resolve("jvm.options");
-        Files.write(options, jars.resource(OPTIONS));
-        var program = new AgentProgram(
-                options, folder.resolve(fingerprint(jars.files(), options) + ".aot"), jars.classPath());
+        Files.write(options, jars.resource(topPackage.replace('.', '/') + "/jvm.options"));
+        var program = new ThawProgram(
+                topPackage + ".Main",
+                options,
+                folder.resolve(fingerprint(jars.files(), options) + ".aot"),
+                jars.classPath());
         program.rehearse(folder);
         return program;
     }
@@ -82,15 +93,21 @@ public final class AgentProgram {
     }
 
     private List<String> main(String... arguments) {
-        var all = new ArrayList<>(List.of("-cp", classPath, "dev.thaw.agent.Main"));
+        var all = new ArrayList<>(List.of("-cp", classPath, mainClass));
         all.addAll(List.of(arguments));
         return all;
     }
 
     /** What starts it. */
     public List<String> command(String... arguments) {
+        return commandWith(List.of(), arguments);
+    }
+
+    /** What starts it with further options of the JVM. */
+    public List<String> commandWith(List<String> jvmOptions, String... arguments) {
         var command = java();
         command.add("-XX:AOTCache=" + cache);
+        command.addAll(jvmOptions);
         command.addAll(main(arguments));
         return command;
     }

@@ -1,9 +1,11 @@
-package dev.thaw.demo;
+package dev.thaw.converter.rehearsal;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
+import com.sun.net.httpserver.HttpsConfigurator;
+import com.sun.net.httpserver.HttpsServer;
 import dev.thaw.oci.Digest;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -22,6 +24,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Pattern;
+import javax.net.ssl.SSLContext;
 
 /**
  * An OCI registry on loopback that keeps its content in a folder: what the distribution specification asks of pull,
@@ -41,6 +44,7 @@ public final class EmbeddedRegistry implements AutoCloseable {
             "/v2/((?:[a-z0-9][a-z0-9._-]*/)+)(manifests|blobs|referrers)/((?:uploads/)?(?:[a-zA-Z0-9_][a-zA-Z0-9._:-]*)?)");
 
     private static final Pattern RANGE = Pattern.compile("bytes=(\\d+)-(\\d*)");
+    private static final int WAITING_CONNECTIONS = 64;
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Path folder;
@@ -49,13 +53,32 @@ public final class EmbeddedRegistry implements AutoCloseable {
     private final AtomicLong sentBytes = new AtomicLong();
     private final AtomicLong rangeRequests = new AtomicLong();
 
-    /** Serves what the folder holds, which is made if it is not there. */
+    /** Serves what the folder holds, which is made if it is not there; without TLS. */
     public EmbeddedRegistry(Path folder) throws IOException {
+        this(folder, HttpServer.create(anyPort(), WAITING_CONNECTIONS));
+    }
+
+    /** The same over TLS. */
+    EmbeddedRegistry(Path folder, SSLContext tls) throws IOException {
+        this(folder, over(tls));
+    }
+
+    private static InetSocketAddress anyPort() {
+        return new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+    }
+
+    private static HttpServer over(SSLContext tls) throws IOException {
+        var server = HttpsServer.create(anyPort(), WAITING_CONNECTIONS);
+        server.setHttpsConfigurator(new HttpsConfigurator(tls));
+        return server;
+    }
+
+    private EmbeddedRegistry(Path folder, HttpServer server) throws IOException {
         this.folder = folder;
+        this.server = server;
         for (var name : new String[] {"blobs", "manifests", "types", "uploads"}) {
             Files.createDirectories(folder.resolve(name));
         }
-        server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 64);
         server.setExecutor(threads);
         server.createContext("/v2/", this::answer);
         server.start();
@@ -67,11 +90,12 @@ public final class EmbeddedRegistry implements AutoCloseable {
     }
 
     /** Bytes of blobs that were sent to anybody so far. */
-    long sentBytes() {
+    public long sentBytes() {
         return sentBytes.get();
     }
 
-    long rangeRequests() {
+    /** How many of the requests for blobs asked for a part. */
+    public long rangeRequests() {
         return rangeRequests.get();
     }
 
