@@ -20,7 +20,7 @@ import java.util.concurrent.TimeUnit;
 final class Trial {
     private static final Duration READY_LIMIT = Duration.ofMinutes(10);
     /** Longer than any system here waits before it fetches what nobody asked for: Thaw waits ten seconds. */
-    private static final Duration SILENCE = Duration.ofSeconds(12);
+    private static final Duration SILENCE = Duration.ofSeconds(15);
 
     private static final Duration QUIET_LIMIT = Duration.ofMinutes(4);
     private static final long POLL_MILLIS = 5;

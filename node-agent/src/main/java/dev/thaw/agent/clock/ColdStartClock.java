@@ -17,11 +17,15 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.Executors;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -34,14 +38,16 @@ import org.slf4j.LoggerFactory;
  * /tasks/start                 started         the first one uses the pull up; report
  * </pre>
  *
- * <p>Starts that happen while containerd cannot be reached are not seen.
+ * <p>A start that came before a new containerd could be heard is found among what it runs, and its time is when it was found.
  */
 public final class ColdStartClock implements SnapshotWatcher, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ColdStartClock.class);
     private static final String TASK_START = "/tasks/start";
-    private static final Duration FIRST_PAUSE = Duration.ofMillis(200);
-    /** Short, because what starts first after a reboot would go unseen; to try a local socket costs next to nothing. */
+    private static final Duration FIRST_PAUSE = Duration.ofMillis(20);
+    /** Between subscriptions that containerd ends at once. */
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(1);
+    /** By when a subscription is surely one: what starts later is heard. */
+    private static final Duration SUBSCRIBED = Duration.ofMillis(100);
 
     /** Roots whose container never starts, and starts that nobody asks about again, are forgotten beyond this many. */
     private static final int REMEMBERED = 1024;
@@ -61,6 +67,9 @@ public final class ColdStartClock implements SnapshotWatcher, AutoCloseable {
     private final ReentrantLock lock = new ReentrantLock();
     private final Map<Digest, Pull> pulls = new Remembered<>();
     private final Map<String, Root> mounted = new Remembered<>();
+    /** Keys of mounted roots of which no start is known. */
+    private final Set<String> unstarted = Collections.newSetFromMap(new Remembered<>());
+
     private final Map<String, Started> started = new Remembered<>();
 
     private volatile boolean closed;
@@ -102,6 +111,7 @@ public final class ColdStartClock implements SnapshotWatcher, AutoCloseable {
 
     /** Begins to listen to containerd, and keeps at it until {@link #close}. */
     public void start() {
+        closed = false;
         listener = Optional.of(Thread.ofVirtual().name("cold-starts").start(this::listen));
     }
 
@@ -125,7 +135,7 @@ public final class ColdStartClock implements SnapshotWatcher, AutoCloseable {
 
     private record Pull(Instant began, boolean cold) {}
 
-    private record Root(Digest image, Instant at, Optional<Pull> pull, Traffic before) {}
+    private record Root(String key, Digest image, Instant at, Optional<Pull> pull, Traffic before) {}
 
     private record Started(ColdStart first, Traffic before) {}
 
@@ -146,7 +156,18 @@ public final class ColdStartClock implements SnapshotWatcher, AutoCloseable {
         lock.lock();
         try {
             var pull = Optional.ofNullable(pulls.get(image));
-            mounted.put(key, new Root(image, at, pull, pull.isPresent() ? Traffic.NONE : now));
+            mounted.put(key, new Root(key, image, at, pull, pull.isPresent() ? Traffic.NONE : now));
+            unstarted.add(key);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    public void removed(String key) {
+        lock.lock();
+        try {
+            unstarted.remove(key);
         } finally {
             lock.unlock();
         }
@@ -166,25 +187,56 @@ public final class ColdStartClock implements SnapshotWatcher, AutoCloseable {
 
     private void listen() {
         var pause = FIRST_PAUSE;
-        while (!closed) {
-            try {
-                var events = containerd.events(TASK_START);
-                while (events.hasNext()) {
-                    pause = FIRST_PAUSE;
-                    hear(events.next());
-                }
-            } catch (StatusRuntimeException e) {
-                LOG.debug("containerd's events end: {}", e.getStatus());
-            }
-            if (!closed) {
+        try (var looks = Executors.newVirtualThreadPerTaskExecutor()) {
+            while (!closed) {
+                long begun = System.nanoTime();
                 try {
-                    Thread.sleep(pause);
-                } catch (InterruptedException e) {
-                    return;
+                    var events = containerd.events(TASK_START);
+                    begun = System.nanoTime();
+                    looks.execute(this::findStarted);
+                    while (events.hasNext()) {
+                        hear(events.next());
+                    }
+                } catch (StatusRuntimeException e) {
+                    LOG.debug("containerd's events end: {}", e.getStatus());
                 }
-                var doubled = pause.multipliedBy(2);
-                pause = doubled.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : doubled;
+                pause = System.nanoTime() - begun > LONGEST_PAUSE.toNanos() ? FIRST_PAUSE : pause.multipliedBy(2);
+                pause = pause.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : pause;
+                Thread.sleep(pause);
             }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** What was started between the mount of its root and the subscription. */
+    private void findStarted() {
+        try {
+            Thread.sleep(SUBSCRIBED);
+            for (var namespace : namespacesOfUnstarted()) {
+                var running = containerd.running(namespace);
+                var now = Instant.now();
+                for (var container : running) {
+                    taskFound(namespace, container, now);
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (AgentException | RuntimeException e) {
+            if (!closed) {
+                LOG.warn("containers that were started before containerd was heard are not counted: {}", e.toString());
+            }
+        }
+    }
+
+    private Set<String> namespacesOfUnstarted() {
+        lock.lock();
+        try {
+            return unstarted.stream()
+                    .map(key -> key.substring(0, key.indexOf('/')))
+                    .collect(Collectors.toSet());
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -202,17 +254,33 @@ public final class ColdStartClock implements SnapshotWatcher, AutoCloseable {
     }
 
     private void taskStarted(String namespace, String containerId, Instant at) throws AgentException {
-        // A container that is over already is gone from containerd's store; clients name the snapshot as the container.
         var container = containerd.container(namespace, containerId);
-        var key = container
+        var root = root(namespace, key(container, containerId));
+        if (root.isPresent()) {
+            report(namespace, containerId, container, root.get(), at, false);
+        }
+    }
+
+    /** It may have been heard by now, or be one of which an earlier life of this agent was told. */
+    private void taskFound(String namespace, String containerId, Instant at) throws AgentException {
+        var container = containerd.container(namespace, containerId);
+        var root = mounted(namespace, key(container, containerId));
+        if (root.isPresent()) {
+            report(namespace, containerId, container, root.get(), at, true);
+        }
+    }
+
+    /** A container that is over already is gone from containerd's store; clients name the snapshot as the container. */
+    private static String key(Optional<Container> container, String containerId) {
+        return container
                 .map(Container::getSnapshotKey)
                 .filter(name -> !name.isEmpty())
                 .orElse(containerId);
-        var found = root(namespace, key);
-        if (found.isEmpty()) {
-            return;
-        }
-        var root = found.get();
+    }
+
+    /** @param found whether it was not heard, but seen running */
+    private void report(
+            String namespace, String containerId, Optional<Container> container, Root root, Instant at, boolean found) {
         var now = traffic.of(root.image());
         var spent = difference(now, root.before());
         var labels = container.map(Container::getLabelsMap).orElse(Map.of());
@@ -232,6 +300,12 @@ public final class ColdStartClock implements SnapshotWatcher, AutoCloseable {
                 root.pull().map(Pull::cold).orElse(false));
         lock.lock();
         try {
+            boolean first = unstarted.remove(root.key());
+            var known = started.get(containerId);
+            boolean heardLate = known != null && !at.isAfter(known.first().started());
+            if (found ? !first : heardLate) {
+                return;
+            }
             started.put(containerId, new Started(start, root.before()));
             root.pull().ifPresent(pull -> pulls.remove(root.image(), pull));
         } finally {
@@ -243,24 +317,30 @@ public final class ColdStartClock implements SnapshotWatcher, AutoCloseable {
     }
 
     private Optional<Root> root(String namespace, String key) throws AgentException {
+        var known = mounted(namespace, key);
+        if (known.isPresent()) {
+            return known;
+        }
+        return roots.get()
+                .find(namespace, key)
+                .map(root ->
+                        new Root(root.key(), root.image(), root.created(), Optional.empty(), traffic.of(root.image())));
+    }
+
+    private Optional<Root> mounted(String namespace, String key) {
         Optional<Root> newest = Optional.empty();
         lock.lock();
         try {
             // Keys come back, with another number: the last one is meant.
-            for (var root : mounted.entrySet()) {
-                if (isKeyOf(root.getKey(), namespace, key)) {
-                    newest = Optional.of(root.getValue());
+            for (var root : mounted.values()) {
+                if (isKeyOf(root.key(), namespace, key)) {
+                    newest = Optional.of(root);
                 }
             }
         } finally {
             lock.unlock();
         }
-        if (newest.isPresent()) {
-            return newest;
-        }
-        return roots.get()
-                .find(namespace, key)
-                .map(root -> new Root(root.image(), root.created(), Optional.empty(), traffic.of(root.image())));
+        return newest;
     }
 
     /** containerd's proxies see {@code <namespace>/<number>/<key>} where its clients say {@code <key>}. */

@@ -211,6 +211,41 @@ class ColdStartClockTest {
     }
 
     @Test
+    void findsWhatANewContainerdStartedBeforeItWasHeard() throws Exception {
+        clock.rootMounted("k8s.io/6/heard", IMAGE, MOUNTED);
+        fake.taskStarts("k8s.io", "heard", STARTED);
+        report(1);
+        fake.close();
+        recorded.put("k8s.io earlier", new Snapshots.LazyRoot("k8s.io/2/earlier", IMAGE, MOUNTED));
+        clock.pullBegan(IMAGE, BEGAN);
+        clock.rootMounted("k8s.io/7/c1", IMAGE, MOUNTED);
+        clock.rootMounted("k8s.io/8/created", IMAGE, MOUNTED);
+        var before = Instant.now();
+        fake = new FakeContainerd(temp.resolve("containerd.sock"), "heard", "earlier", "ordinary", "c1");
+
+        var start = report(2);
+        assertThat(start.containerId()).isEqualTo("c1");
+        assertThat(start.pullBegan()).contains(BEGAN);
+        assertThat(start.started()).isBetween(before, Instant.now());
+        // The event of a start that was found, and one after it.
+        fake.taskStarts("k8s.io", "c1", before);
+        fake.taskStarts("k8s.io", "created", STARTED);
+        assertThat(report(3).containerId()).isEqualTo("created");
+        assertThat(reports).hasSize(3);
+    }
+
+    @Test
+    void doesNotLookForTheStartOfARootThatIsGone() throws Exception {
+        clock.rootMounted("k8s.io/7/c1", IMAGE, MOUNTED);
+        clock.rootMounted("k8s.io/8/c2", IMAGE, MOUNTED);
+        clock.removed("k8s.io/7/c1");
+        fake.close();
+        fake = new FakeContainerd(temp.resolve("containerd.sock"), "c1", "c2");
+        assertThat(report(1).containerId()).isEqualTo("c2");
+        assertThat(reports).hasSize(1);
+    }
+
+    @Test
     void tellsTheTrafficAfterTheStartWhenAsked() {
         clock.pullBegan(IMAGE, BEGAN);
         clock.rootMounted("k8s.io/7/c1", IMAGE, MOUNTED);

@@ -10,6 +10,10 @@ import dev.thaw.agent.containerd.containers.GetContainerResponse;
 import dev.thaw.agent.containerd.events.EventsGrpc;
 import dev.thaw.agent.containerd.events.SubscribeRequest;
 import dev.thaw.agent.containerd.events.TaskStart;
+import dev.thaw.agent.containerd.tasks.ListTasksRequest;
+import dev.thaw.agent.containerd.tasks.ListTasksResponse;
+import dev.thaw.agent.containerd.tasks.Process;
+import dev.thaw.agent.containerd.tasks.TasksGrpc;
 import dev.thaw.agent.containerd.types.Envelope;
 import dev.thaw.agent.containerd.version.VersionGrpc;
 import dev.thaw.agent.containerd.version.VersionResponse;
@@ -31,6 +35,7 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -44,9 +49,12 @@ final class FakeContainerd implements AutoCloseable {
     private final Map<String, Container> containers = new ConcurrentHashMap<>();
     private final CopyOnWriteArrayList<StreamObserver<Envelope>> listeners = new CopyOnWriteArrayList<>();
     final CopyOnWriteArrayList<String> filters = new CopyOnWriteArrayList<>();
+    private final List<String> running;
     private final Server server;
 
-    FakeContainerd(Path socket) throws IOException {
+    /** @param running ids of containers in k8s.io that run already */
+    FakeContainerd(Path socket, String... running) throws IOException {
+        this.running = List.of(running);
         Files.deleteIfExists(socket);
         server = NettyServerBuilder.forAddress(UnixDomainSocketAddress.of(socket))
                 .channelType(NioServerDomainSocketChannel.class)
@@ -55,6 +63,7 @@ final class FakeContainerd implements AutoCloseable {
                 .intercept(new NamespaceHeader())
                 .addService(new Events())
                 .addService(new Containers())
+                .addService(new Tasks())
                 .addService(new Version())
                 .build()
                 .start();
@@ -124,6 +133,23 @@ final class FakeContainerd implements AutoCloseable {
             reply.onNext(
                     GetContainerResponse.newBuilder().setContainer(container).build());
             reply.onCompleted();
+        }
+    }
+
+    private final class Tasks extends TasksGrpc.TasksImplBase {
+        @Override
+        public void list(ListTasksRequest request, StreamObserver<ListTasksResponse> reply) {
+            var tasks = ListTasksResponse.newBuilder();
+            if ("k8s.io".equals(NAMESPACE.get())) {
+                running.forEach(id -> tasks.addTasks(process(id, dev.thaw.agent.containerd.tasks.Status.RUNNING)));
+                tasks.addTasks(process("created", dev.thaw.agent.containerd.tasks.Status.CREATED));
+            }
+            reply.onNext(tasks.build());
+            reply.onCompleted();
+        }
+
+        private static Process process(String id, dev.thaw.agent.containerd.tasks.Status status) {
+            return Process.newBuilder().setId(id).setStatus(status).build();
         }
     }
 
