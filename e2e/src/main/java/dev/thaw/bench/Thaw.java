@@ -132,7 +132,7 @@ final class Thaw implements Contender {
                     """.formatted(
                     folder.resolve("root"), socket, holderSocket, containerd, Registry.LINKED_PORT, image, traces));
             var program = ThawProgram.agent();
-            var holder = start(folder, "holder", program.command("hold", "--socket", holderSocket.toString()));
+            var holder = start(folder, "holder", program.holder(holderSocket));
             holder.awaitFile(holderSocket);
             var agent = start(folder, "agent", program.command("serve", "--config", settings.toString()));
             agent.awaitFile(socket);

@@ -56,11 +56,8 @@ final class RunningAgent {
                         tokenFile));
         var environment = Map.of("NODE_NAME", EmbeddedCluster.NODE);
         var program = ThawProgram.agent();
-        var held = cleanup.keep(() -> Child.start(
-                "the holder",
-                program.command("hold", "--socket", holder.toString()),
-                environment,
-                place.path("holder.log")));
+        var held = cleanup.keep(
+                () -> Child.start("the holder", program.holder(holder), environment, place.path("holder.log")));
         held.awaitFile(holder);
         agent = cleanup.keep(() -> Child.start(
                 "the agent",

@@ -16,6 +16,9 @@ import java.util.List;
  * just these. The first who asks for it on a machine makes the cache, which takes a while.
  */
 public final class ThawProgram {
+    /** It does next to nothing: what a cache and a second compiler take of memory is never earned back. */
+    private static final List<String> HOLDER_OPTIONS = List.of("-XX:AOTMode=off", "-XX:TieredStopAtLevel=1");
+
     private final String mainClass;
     private final Path options;
     private final Path cache;
@@ -96,6 +99,11 @@ public final class ThawProgram {
         var all = new ArrayList<>(List.of("-cp", classPath, mainClass));
         all.addAll(List.of(arguments));
         return all;
+    }
+
+    /** What starts the agent's process that holds descriptors, as the operator has it. */
+    public List<String> holder(Path socket) {
+        return commandWith(HOLDER_OPTIONS, "hold", "--socket", socket.toString());
     }
 
     /** What starts it. */

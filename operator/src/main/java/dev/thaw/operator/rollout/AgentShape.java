@@ -8,6 +8,7 @@ import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
 import io.fabric8.kubernetes.api.model.ContainerBuilder;
 import io.fabric8.kubernetes.api.model.ContainerPortBuilder;
+import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.LocalObjectReference;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
@@ -46,6 +47,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class AgentShape {
     private static final long TOKEN_SECONDS = 3600;
+    /** The holder does next to nothing: what a cache and a second compiler take of memory is never earned back. */
+    private static final String HOLDER_OPTIONS = "-XX:AOTMode=off -XX:TieredStopAtLevel=1";
+
     private static final String ROOT = "root";
     private static final String BIDIRECTIONAL = "Bidirectional";
     private static final String HOST_TO_CONTAINER = "HostToContainer";
@@ -146,6 +150,7 @@ final class AgentShape {
                 .withImage(image())
                 .withImagePullPolicy(settings.imagePullPolicy())
                 .withArgs("hold", "--socket", AgentFile.SOCKETS + "/holder.sock")
+                .withEnv(new EnvVar("JDK_JAVA_OPTIONS", HOLDER_OPTIONS, null))
                 .withVolumeMounts(
                         mount("sockets", AgentFile.SOCKETS, null).build(),
                         mount("tmp", "/tmp", null).build())

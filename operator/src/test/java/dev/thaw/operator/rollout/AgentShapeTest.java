@@ -20,6 +20,7 @@ import dev.thaw.crds.SnapshotterConfigSpec.Fetch;
 import dev.thaw.crds.SnapshotterConfigSpec.Mirror;
 import dev.thaw.crds.SnapshotterConfigSpec.UpdateStrategy;
 import io.fabric8.kubernetes.api.model.Container;
+import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.Toleration;
 import io.fabric8.kubernetes.api.model.Volume;
@@ -217,6 +218,8 @@ class AgentShapeTest {
         assertThat(holder.getSpec().getUpdateStrategy().getType()).isEqualTo("OnDelete");
         var container = holder.getSpec().getTemplate().getSpec().getContainers().getFirst();
         assertThat(container.getArgs()).containsExactly("hold", "--socket", "/run/thaw/holder.sock");
+        assertThat(container.getEnv())
+                .containsExactly(new EnvVar("JDK_JAVA_OPTIONS", "-XX:AOTMode=off -XX:TieredStopAtLevel=1", null));
         assertThat(container.getSecurityContext().getPrivileged()).isNull();
         assertThat(container.getSecurityContext().getCapabilities().getDrop()).containsExactly("ALL");
         assertThat(holder.getSpec().getTemplate().getMetadata().getAnnotations())
