@@ -32,8 +32,11 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -45,6 +48,7 @@ final class OpenImage {
     private static final Logger LOG = LoggerFactory.getLogger(OpenImage.class);
     private static final long LARGEST_CONFIGURATION = 4 << 20;
     private static final Duration LONGEST_END = Duration.ofSeconds(10);
+    private static final Duration LONGEST_PULL = Duration.ofSeconds(2);
     private static final Duration WITHOUT_SIGN_OF_START = Duration.ofSeconds(60);
 
     private final StoredImage stored;
@@ -56,6 +60,7 @@ final class OpenImage {
     private final Supplier<RegistryClient> client;
     private final PrefetchMetrics metrics;
     private final ReentrantLock lock = new ReentrantLock();
+    private final CompletableFuture<Void> everMounted = new CompletableFuture<>();
     private final List<Thread> helpers = new ArrayList<>();
     private @Nullable Recording recording;
     private boolean started;
@@ -213,6 +218,9 @@ final class OpenImage {
 
     void mounted(boolean now) {
         mounted = now;
+        if (now) {
+            everMounted.complete(null);
+        }
     }
 
     String error() {
@@ -296,7 +304,7 @@ final class OpenImage {
     private Optional<String> bring(Learned learned) throws InterruptedException {
         var now = current.get();
         return problem(new StartPrefetch(name(), bootstrap, blobs, fetcher, (blob, chunk) -> {})
-                .run(PrefetchPolicy.PATHS, now.prefetchPaths(), learned, this::configuration));
+                .run(PrefetchPolicy.PATHS, now.prefetchPaths(), learned, this::configuration, () -> {}));
     }
 
     private static Optional<String> problem(Replay.Outcome outcome) {
@@ -315,11 +323,22 @@ final class OpenImage {
                 recording.want();
             }
             new StartPrefetch(name(), bootstrap, blobs, fetcher, recording::prefetched)
-                    .run(now.prefetchPolicy(), now.prefetchPaths(), learned, this::configuration);
+                    .run(now.prefetchPolicy(), now.prefetchPaths(), learned, this::configuration, this::awaitPull);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (RuntimeException e) {
             LOG.error("image {} is not prefetched; what is read is still fetched", name(), e);
+        }
+    }
+
+    /** Returns when a root stands on the image: the pull is over; or when it takes so long that no container is waiting for it. */
+    private void awaitPull() throws InterruptedException {
+        try {
+            everMounted.get(LONGEST_PULL.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            LOG.debug("image {} was pulled and is not mounted yet", name());
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e);
         }
     }
 

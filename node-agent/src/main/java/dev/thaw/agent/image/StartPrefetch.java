@@ -15,7 +15,9 @@ import dev.thaw.agent.program.ProgramFiles;
 import dev.thaw.rafs.Bootstrap;
 import dev.thaw.rafs.CorruptImageException;
 import java.io.IOException;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.function.BiConsumer;
 import org.slf4j.Logger;
@@ -23,7 +25,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Fetches what a start of an image reads before it does: what every container reads; then what earlier starts read, in their
- * order, or where none is known the files without which the entrypoint does not run; then the paths that the LazyImage names,
+ * order and most of it only after the pull, or where none is known the files without which the entrypoint does not run;
+ * then the paths that the LazyImage names,
  * and those that the image's builder was told.
  */
 final class StartPrefetch {
@@ -33,6 +36,8 @@ final class StartPrefetch {
     private static final List<String> ALWAYS_FIRST = List.of("/etc/passwd", "/etc/group", "/etc/ld.so.cache");
 
     private static final int MOST_PATH_CHUNKS = 4096;
+    /** Compressed or not, as it is on disk. */
+    private static final long BESIDE_PULL_BYTES = 2 << 20;
     /** The loader reads the begin of a library and maps the rest. */
     private static final long MOST_LIBRARY_BYTES = 8 << 20;
 
@@ -45,6 +50,12 @@ final class StartPrefetch {
     @FunctionalInterface
     interface Configuration {
         byte[] read() throws IOException;
+    }
+
+    /** Waits until the image is pulled, which needs the processors and the line as well; at once where it is not being pulled. */
+    @FunctionalInterface
+    interface Pull {
+        void await() throws InterruptedException;
     }
 
     /** @param fetched hears of each chunk that is brought, by the blob's position and its own */
@@ -61,14 +72,20 @@ final class StartPrefetch {
     }
 
     /** Brings all of it. Returns when it is here or cannot be had: then reads fetch it. */
-    Replay.Outcome run(PrefetchPolicy policy, List<String> paths, Learned learned, Configuration configuration)
+    Replay.Outcome run(
+            PrefetchPolicy policy, List<String> paths, Learned learned, Configuration configuration, Pull pull)
             throws InterruptedException {
         if (policy == PrefetchPolicy.OFF) {
             return Replay.Outcome.COMPLETE;
         }
         var first = new ArrayList<>(spans(ALWAYS_FIRST, List.of()));
-        first.addAll(spans(learned));
+        var later = new ArrayDeque<>(spans(learned));
+        moveBegin(later, first);
         var outcome = replay.run(first);
+        if (outcome == Replay.Outcome.COMPLETE && !later.isEmpty()) {
+            pull.await();
+            outcome = replay.run(List.copyOf(later));
+        }
         if (outcome == Replay.Outcome.COMPLETE && learned.chunks().isEmpty()) {
             program(configuration);
         }
@@ -81,6 +98,23 @@ final class StartPrefetch {
             case FAILED -> LOG.info("image {} is not prefetched further: its registry does not give all of it", image);
         }
         return outcome;
+    }
+
+    /** What a process reads first is so little that it can come beside the pull. */
+    private static void moveBegin(Deque<Span> from, List<Span> to) {
+        long left = BESIDE_PULL_BYTES;
+        while (!from.isEmpty() && left > 0) {
+            var span = from.removeFirst();
+            int last = span.first();
+            left -= span.blob().storedBytes(last);
+            while (last < span.last() && left > 0) {
+                left -= span.blob().storedBytes(++last);
+            }
+            to.add(new Span(span.blob(), span.first(), last));
+            if (last < span.last()) {
+                from.addFirst(new Span(span.blob(), last + 1, span.last()));
+            }
+        }
     }
 
     private void program(Configuration configuration) throws InterruptedException {

@@ -181,6 +181,30 @@ final class StartPrefetchTest {
     }
 
     @Test
+    void mostOfWhatWasLearnedWaitsForTheEndOfThePull() throws Exception {
+        var noise = new byte[6 << 20];
+        new SplittableRandom(5).nextBytes(noise);
+        var image = SampleImage.publish(
+                registry,
+                temp.resolve("work"),
+                BackgroundFetch.NEVER,
+                List.of(),
+                3,
+                "{}",
+                upper -> upper.file("data/noise", 0644, 0, 0, noise, List.of()));
+        var first = new Node("first", image, PrefetchPolicy.LEARN, artifact -> new Learned(List.of(), true)).claim();
+        first.read("data/noise");
+        var learned = new Learned(first.recorded(), true);
+        var second = new Node("second", image, PrefetchPolicy.LEARN, artifact -> learned).claim();
+
+        await().atMost(PATIENCE).until(() -> second.store.of(image.artifact()).cachedBytes() >= 2 << 20);
+        assertThat(second.store.of(image.artifact()).cachedBytes()).isLessThan(4 << 20);
+
+        second.store.mount(image.artifact());
+        await().atMost(PATIENCE).until(() -> second.has("data/noise"));
+    }
+
+    @Test
     void learnsThroughTheOperator() throws Exception {
         var image = publish();
         var operator = new FakeOperator(Files.createDirectories(temp.resolve("operator")));
