@@ -33,6 +33,7 @@ import dev.thaw.agent.snapshot.SnapshotSettings;
 import dev.thaw.agent.snapshot.Snapshots;
 import dev.thaw.oci.CredentialSource;
 import dev.thaw.oci.Reference;
+import dev.thaw.oci.RegistryClient;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
@@ -147,10 +148,9 @@ final class Agent implements AutoCloseable {
         var nodeService = settings.nodeService().map(address -> lowest(new NodeServiceConnection(address)));
         var learning = learning(settings, nodeService, images);
         var credentials = new NodeCredentialSources(settings.credentials(), Clock.systemUTC());
+        var clients = lowest(new RegistryClients(settings, entry -> credentials.with(() -> own(nodeService, entry))));
         reach.complete(new Reach(
-                table(settings, nodeService, credentials),
-                lowest(new RegistryClients(settings, entry -> credentials.with(() -> own(nodeService, entry)))),
-                learning.known()));
+                table(settings, nodeService, clients.client(credentials.ofNode())), clients, learning.known()));
         bindJvm(metrics);
         part(new StatusServer(
                 new InetSocketAddress(settings.http().address(), settings.http().port()), metrics, () -> unreadiness));
@@ -241,8 +241,7 @@ final class Agent implements AutoCloseable {
         new UptimeMetrics().bindTo(registry);
     }
 
-    private ImageTable table(
-            AgentSettings settings, Optional<NodeServiceConnection> nodeService, NodeCredentialSources credentials)
+    private ImageTable table(AgentSettings settings, Optional<NodeServiceConnection> nodeService, RegistryClient client)
             throws IOException {
         var tables = new ArrayList<ImageTable>();
         if (nodeService.isPresent()) {
@@ -250,11 +249,11 @@ final class Agent implements AutoCloseable {
                     lowest(new WatchedImages(nodeService.get(), settings.root().resolve("images.pb"))));
         }
         if (!settings.images().isEmpty()) {
-            tables.add(lowest(new NamedImages(
+            tables.add(new NamedImages(
                     settings.images().stream().map(Reference::parse).toList(),
-                    RegistryClients.registrySettings(settings),
-                    credentials.ofNode(),
-                    Clock.systemUTC())));
+                    RegistryClients.registrySettings(settings).plainHttpHosts(),
+                    client,
+                    Clock.systemUTC()));
         }
         return artifact ->
                 tables.stream().flatMap(table -> table.find(artifact).stream()).findFirst();

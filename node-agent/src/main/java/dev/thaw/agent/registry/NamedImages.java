@@ -4,12 +4,10 @@ import dev.thaw.agent.image.BackgroundFetch;
 import dev.thaw.agent.image.ImageEntry;
 import dev.thaw.agent.image.ImageTable;
 import dev.thaw.agent.image.PrefetchPolicy;
-import dev.thaw.oci.CredentialSource;
 import dev.thaw.oci.Digest;
 import dev.thaw.oci.ImageIndex;
 import dev.thaw.oci.Reference;
 import dev.thaw.oci.RegistryClient;
-import dev.thaw.oci.RegistrySettings;
 import java.io.IOException;
 import java.time.Clock;
 import java.time.Duration;
@@ -17,6 +15,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
@@ -26,7 +25,7 @@ import org.slf4j.LoggerFactory;
  * The lazy images that the configuration file names, for a node without an operator. Their indexes are read when a
  * layer names an artifact that is not known yet, so a tag may move while the agent runs; an image once known stays so.
  */
-public final class NamedImages implements ImageTable, AutoCloseable {
+public final class NamedImages implements ImageTable {
     private static final Logger log = LoggerFactory.getLogger(NamedImages.class);
     /** What marks the artifact manifest among the manifests of a lazy image. */
     private static final String ARTIFACT_TYPE = "application/vnd.nydus.image.manifest.v1+json";
@@ -34,18 +33,21 @@ public final class NamedImages implements ImageTable, AutoCloseable {
     private static final Duration PAUSE = Duration.ofSeconds(5);
 
     private final List<Reference> references;
-    private final RegistrySettings settings;
+    private final Set<String> plainHttpHosts;
     private final RegistryClient client;
     private final Clock clock;
     private final Map<Digest, ImageEntry> known = new ConcurrentHashMap<>();
     private final ReentrantLock looking = new ReentrantLock();
     private Instant nextLook = Instant.MIN;
 
-    public NamedImages(
-            List<Reference> references, RegistrySettings settings, CredentialSource credentials, Clock clock) {
+    /**
+     * @param plainHttpHosts that are spoken to without TLS
+     * @param client stays the caller's
+     */
+    public NamedImages(List<Reference> references, Set<String> plainHttpHosts, RegistryClient client, Clock clock) {
         this.references = List.copyOf(references);
-        this.settings = settings;
-        this.client = new RegistryClient(settings, credentials);
+        this.plainHttpHosts = Set.copyOf(plainHttpHosts);
+        this.client = client;
         this.clock = clock;
     }
 
@@ -86,7 +88,7 @@ public final class NamedImages implements ImageTable, AutoCloseable {
                             new ImageEntry(
                                     entry.digest(),
                                     Reference.parseRepository(reference.registry() + "/" + reference.repository()),
-                                    settings.plainHttpHosts().contains(reference.registry()),
+                                    plainHttpHosts.contains(reference.registry()),
                                     BackgroundFetch.AFTER_READY,
                                     PrefetchPolicy.LEARN,
                                     List.of(),
@@ -97,10 +99,5 @@ public final class NamedImages implements ImageTable, AutoCloseable {
         } catch (IOException e) {
             log.warn("{} cannot be looked up, its layers are not claimed: {}", reference, e.getMessage());
         }
-    }
-
-    @Override
-    public void close() {
-        client.close();
     }
 }

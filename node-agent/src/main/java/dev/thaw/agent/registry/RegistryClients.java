@@ -44,6 +44,11 @@ public final class RegistryClients implements RegistryAccess, AutoCloseable {
         });
     }
 
+    /** A client for whatever is no image's own, over the same connections. */
+    public RegistryClient client(CredentialSource credentials) {
+        return shared.as(credentials);
+    }
+
     /** How registries are reached, as the configuration says. */
     public static RegistrySettings registrySettings(AgentSettings settings) throws IOException {
         var result = RegistrySettings.defaults();

@@ -39,6 +39,9 @@ final class PlayedImage {
     static final String NYDUS_MANIFEST = "application/vnd.nydus.image.manifest.v1+json";
     private static final String NYDUS_BLOB = "application/vnd.oci.image.layer.nydus.blob.v1";
     static final int FILE_BYTES = 3 << 19;
+    /** So many that what is done for each file of an image is compiled afterwards. */
+    private static final int FILES = 1000;
+
     private static final int TAR_BLOCK = 512;
     private static final int GRAIN_BYTES = 32 << 10;
     private static final int SPAN_BYTES = 256 << 10;
@@ -89,6 +92,11 @@ final class PlayedImage {
         }
     }
 
+    /** As the index of a lazy image names it. */
+    Descriptor descriptor() {
+        return Descriptor.of(MediaTypes.OCI_MANIFEST, manifest).withArtifactType(NYDUS_MANIFEST);
+    }
+
     Digest artifact() {
         return Digest.sha256(manifest);
     }
@@ -103,13 +111,21 @@ final class PlayedImage {
 
     /** What every container's start looks at, a real program that names its libraries, and something to read. */
     private static List<Entry> entries() throws IOException {
-        return List.of(
+        var entries = new ArrayList<>(List.of(
                 new Entry("bin", LayerEntry.Kind.DIRECTORY, new byte[0]),
                 new Entry(PROGRAM, LayerEntry.Kind.FILE, Files.readAllBytes(Path.of("/proc/self/exe"))),
                 new Entry("etc", LayerEntry.Kind.DIRECTORY, new byte[0]),
                 new Entry("etc/passwd", LayerEntry.Kind.FILE, "root:x:0:0::/:\n".getBytes(StandardCharsets.US_ASCII)),
                 new Entry("etc/group", LayerEntry.Kind.FILE, "root:x:0:\n".getBytes(StandardCharsets.US_ASCII)),
-                new Entry(FILE, LayerEntry.Kind.FILE, content()));
+                new Entry(FILE, LayerEntry.Kind.FILE, content()),
+                new Entry("many", LayerEntry.Kind.DIRECTORY, new byte[0])));
+        for (int file = 0; file < FILES; file++) {
+            entries.add(new Entry(
+                    "many/%04d".formatted(file),
+                    LayerEntry.Kind.FILE,
+                    Integer.toString(file).getBytes(StandardCharsets.US_ASCII)));
+        }
+        return entries;
     }
 
     /** What is in {@link #FILE}; half of it can be compressed. */

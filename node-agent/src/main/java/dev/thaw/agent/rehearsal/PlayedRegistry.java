@@ -4,11 +4,13 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpsConfigurator;
 import com.sun.net.httpserver.HttpsServer;
 import dev.thaw.oci.Digest;
+import dev.thaw.oci.ImageIndex;
 import dev.thaw.oci.MediaTypes;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.security.GeneralSecurityException;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
@@ -18,6 +20,8 @@ import java.util.regex.Pattern;
 /** A registry on loopback, over TLS, with one repository: as much of OCI's distribution specification as reading takes. */
 final class PlayedRegistry implements AutoCloseable {
     static final String REPOSITORY = "rehearsal";
+    /** Of the index of all images. */
+    static final String TAG = "lazy";
 
     private static final Pattern RANGE = Pattern.compile("bytes=(\\d+)-(\\d+)");
     private static final int WAITING_CONNECTIONS = 16;
@@ -44,6 +48,20 @@ final class PlayedRegistry implements AutoCloseable {
         image.blobs().forEach((digest, blob) -> contents.put("/v2/%s/blobs/%s".formatted(REPOSITORY, digest), blob));
     }
 
+    /** Publishes them under one name, as the converter does with one. */
+    void publish(List<PlayedImage> images) {
+        images.forEach(this::publish);
+        var index = ImageIndex.of(images.stream().map(PlayedImage::descriptor).toList(), Map.of());
+        contents.put("/v2/%s/manifests/%s".formatted(REPOSITORY, TAG), index.bytes());
+    }
+
+    private static String type(String path) {
+        if (path.endsWith("/manifests/" + TAG)) {
+            return MediaTypes.OCI_INDEX;
+        }
+        return path.contains("/manifests/") ? MediaTypes.OCI_MANIFEST : MediaTypes.OCTET_STREAM;
+    }
+
     private void answer(HttpExchange exchange) throws IOException {
         try (exchange) {
             var path = exchange.getRequestURI().getPath();
@@ -54,8 +72,7 @@ final class PlayedRegistry implements AutoCloseable {
             }
             var headers = exchange.getResponseHeaders();
             headers.set("Docker-Content-Digest", Digest.sha256(content).toString());
-            headers.set(
-                    "Content-Type", path.contains("/manifests/") ? MediaTypes.OCI_MANIFEST : MediaTypes.OCTET_STREAM);
+            headers.set("Content-Type", type(path));
             var asked = exchange.getRequestHeaders().getFirst("Range");
             var range = RANGE.matcher(asked == null ? "" : asked);
             int from = range.matches() ? Integer.parseInt(range.group(1)) : 0;

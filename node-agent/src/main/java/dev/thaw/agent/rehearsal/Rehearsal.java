@@ -61,7 +61,7 @@ public final class Rehearsal {
         try (var registry = new PlayedRegistry(certificate);
                 var operator = new PlayedOperator(certificate, registry.host(), images);
                 var containerd = new PlayedContainerd(socket, folder.resolve("agent.sock"))) {
-            images.forEach(registry::publish);
+            registry.publish(images);
             int port = freePort();
             var settings = settings(certificate, registry, operator, socket, port);
             try {
