@@ -13,6 +13,8 @@ import java.util.stream.Stream;
 final class ReadPattern {
     private static final int READERS = 8;
     private static final long FIRST_WINDOW_BYTES = 256 << 10;
+    /** What is asked for at once of a wide window, so that the rest of it is on its way while the next is asked for. */
+    private static final long LARGEST_STEP_BYTES = 2 << 20;
     /** At 1 Gbit/s and half a millisecond that comes in the time of one request more. */
     private static final long FIRST_BEYOND_BYTES = 64 << 10;
 
@@ -78,8 +80,12 @@ final class ReadPattern {
         reader.next = last + 1;
         reader.windowBytes = grown(reader.windowBytes, Math.max(FIRST_WINDOW_BYTES, chunks.footprint(last)));
         int done = Math.max(reader.fetchedUntil, last);
-        // Half a window at a time: many small requests would cost a round trip each.
-        if (chunks.offset(done) - chunks.offset(last) > reader.windowBytes / 2) {
+        // Half a window at a time: many small requests would cost a round trip each. No more than a step: what is asked
+        // for at
+        // once is asked for side by side and comes all at its end, and behind it the line would be idle for a round
+        // trip.
+        long step = Math.min(reader.windowBytes / 2, LARGEST_STEP_BYTES);
+        if (chunks.offset(done) - chunks.offset(last) > reader.windowBytes - step) {
             return Ahead.NOTHING;
         }
         int reach = reach(reader, chunks, last);

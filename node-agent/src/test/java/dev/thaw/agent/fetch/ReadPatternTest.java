@@ -44,6 +44,29 @@ class ReadPatternTest {
     }
 
     @Test
+    void aWideWindowIsAskedForInStepsSoThatMostOfItIsAlwaysOnItsWay() {
+        long widest = 8 << 20;
+        long step = 2 << 20;
+        int chunks = (int) (4 * widest / CHUNK_BYTES);
+        var blob = new FakeBlob(chunks, 1);
+        var pattern = new ReadPattern(widest);
+        int fetched = 0;
+        for (int chunk = 0; chunk < chunks / 2; chunk++) {
+            var ahead = pattern.observe(blob, chunk, chunk);
+            if (!ahead.isEmpty()) {
+                fetched = ahead.to();
+            }
+            if (chunk >= chunks / 4) {
+                assertThat((long) (fetched - chunk) * CHUNK_BYTES).isBetween(widest - step, widest);
+                if (!ahead.isEmpty()) {
+                    assertThat((long) (ahead.to() - ahead.from() + 1) * CHUNK_BYTES)
+                            .isBetween(step, step + CHUNK_BYTES);
+                }
+            }
+        }
+    }
+
+    @Test
     void theWindowEndsWithTheFile() {
         blob.files.add(300);
         int fetched = -1;
