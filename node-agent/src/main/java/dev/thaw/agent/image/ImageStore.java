@@ -49,6 +49,7 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
     private static final Logger LOG = LoggerFactory.getLogger(ImageStore.class);
     private static final Duration LONGEST_OPENING = Duration.ofMinutes(2);
     private static final Duration UNLOAD_INTERVAL = Duration.ofSeconds(30);
+    private static final Duration READ_AHEAD_INTERVAL = Duration.ofSeconds(1);
     /** What a process reads so long after its start is not read for it. */
     private static final Duration LONGEST_START = Duration.ofMinutes(5);
     /** Every layer of an image asks; one failure answers for all of a pull. */
@@ -107,6 +108,7 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
         prefetches = new PrefetchMetrics(registry);
         warm = new WarmImages((artifact, level) -> opened(artifact).warm(level, traces), () -> warmthListener.run());
         work.execute(this::unloadNowAndThen);
+        work.execute(this::readAheadAsFits);
         claimed = claims(registry, "claimed");
         refused = claims(registry, "refused");
         Gauge.builder("thaw.images", open, Map::size)
@@ -123,6 +125,23 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
             while (true) {
                 Thread.sleep(UNLOAD_INTERVAL);
                 open.keySet().forEach(artifact -> present(artifact).ifPresent(OpenImage::unload));
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Images become whole as chunks come, and are so no more once chunks are evicted; read-ahead follows a little later. */
+    private void readAheadAsFits() {
+        try {
+            while (true) {
+                Thread.sleep(READ_AHEAD_INTERVAL);
+                for (var artifact : open.keySet()) {
+                    present(artifact)
+                            .filter(OpenImage::isMounted)
+                            .ifPresent(image -> driver.readAhead(
+                                    image.name(), image.files(), image.cachedBytes() == image.totalBytes()));
+                }
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -9,10 +9,14 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The number of each device, on disk. The kernel remembers devices by number for as long as it has them open, which is longer
+ * The number of each device, and which of the kernel's backing devices each image's mount is, on disk. The kernel remembers devices by number for as long as it has them open, which is longer
  * than the agent lives; so a number means the same for ever and is never given twice.
  */
 final class DeviceTable {
@@ -21,8 +25,18 @@ final class DeviceTable {
     private final Path file;
     private Content content;
 
-    /** @param next the first number that was never given */
-    private record Content(long next, List<Row> devices) {}
+    /**
+     * @param next the first number that was never given
+     * @param backing names of the mounts' backing devices, by image; a name is good until the machine starts again
+     */
+    private record Content(long next, List<Row> devices, Map<String, String> backing) {
+        /** Earlier versions did not write down the last. */
+        Content(long next, List<Row> devices, @Nullable Map<String, String> backing) {
+            this.next = next;
+            this.devices = devices;
+            this.backing = backing == null ? Map.of() : backing;
+        }
+    }
 
     /**
      * One device.
@@ -42,7 +56,7 @@ final class DeviceTable {
                 file,
                 Files.exists(file)
                         ? JSON.readValue(Files.readAllBytes(file), Content.class)
-                        : new Content(1, List.of()));
+                        : new Content(1, List.of(), Map.of()));
     }
 
     List<Row> rows() {
@@ -66,15 +80,31 @@ final class DeviceTable {
             added.add(new Row(next++, image, index, sizes.get(index)));
         }
         rows.addAll(added);
-        write(new Content(next, List.copyOf(rows)));
+        write(new Content(next, List.copyOf(rows), content.backing));
         return List.copyOf(added);
+    }
+
+    /** The backing device of the image's mount, if it is known; of no use before the image was mounted, or found mounted. */
+    Optional<String> backing(String image) {
+        return Optional.ofNullable(content.backing.get(image));
+    }
+
+    /** Remembers an image's backing device, or that it is not known. */
+    void back(String image, Optional<String> device) throws IOException {
+        if (!device.equals(backing(image))) {
+            var changed = new HashMap<>(content.backing);
+            device.ifPresentOrElse(name -> changed.put(image, name), () -> changed.remove(image));
+            write(new Content(content.next, content.devices, Map.copyOf(changed)));
+        }
     }
 
     void remove(String image) throws IOException {
         var left =
                 content.devices.stream().filter(row -> !row.image.equals(image)).toList();
-        if (left.size() != content.devices.size()) {
-            write(new Content(content.next, left));
+        if (left.size() != content.devices.size() || content.backing.containsKey(image)) {
+            var backing = new HashMap<>(content.backing);
+            backing.remove(image);
+            write(new Content(content.next, left, Map.copyOf(backing)));
         }
     }
 

@@ -231,11 +231,12 @@ public final class ErofsDriver implements MountDriver {
             LOG.info("image {} is still mounted", image.name());
             return;
         }
-        mount(
+        var backing = mount(
                 image.bootstrapFile(),
                 rows.stream().map(row -> fuse.file(row.number())).toList(),
                 point,
                 settings.readAheadKiB());
+        table.back(image.name(), backing);
     }
 
     private static boolean isMounted(Path point) throws IOException {
@@ -246,7 +247,9 @@ public final class ErofsDriver implements MountDriver {
                 && Mounts.isAlive(point);
     }
 
-    private void mount(Path bootstrap, List<Path> devices, Path point, int readAheadKiB) throws IOException {
+    /** @return the name of the mount's backing device, if it can be told */
+    private Optional<String> mount(Path bootstrap, List<Path> devices, Path point, int readAheadKiB)
+            throws IOException {
         Mounts.detachAll(point);
         Files.createDirectories(point);
         var before = backingDevices();
@@ -259,7 +262,28 @@ public final class ErofsDriver implements MountDriver {
             }
             context.mountReadOnly(point);
         }
-        setReadAhead(before, readAheadKiB);
+        // The kernel numbers EROFS mounts by itself and tells nobody; the one that is new is ours.
+        var added = backingDevices();
+        added.removeAll(before);
+        added.forEach(device -> setReadAhead(device, readAheadKiB));
+        return added.size() == 1
+                ? Optional.of(added.iterator().next().getFileName().toString())
+                : Optional.empty();
+    }
+
+    @Override
+    public void readAhead(String image, List<Path> blobs, boolean whole) {
+        lock.lock();
+        try {
+            var device = mounted.contains(image) ? table.backing(image) : Optional.<String>empty();
+            device.map(BACKING_DEVICES::resolve)
+                    .filter(Files::exists)
+                    .ifPresent(found -> setReadAhead(
+                            found,
+                            whole ? Math.max(settings.readAheadKiB(), readAheadKiB(blobs)) : settings.readAheadKiB()));
+        } finally {
+            lock.unlock();
+        }
     }
 
     @Override
@@ -332,16 +356,15 @@ public final class ErofsDriver implements MountDriver {
         return devices;
     }
 
-    /** The kernel numbers EROFS mounts by itself and tells nobody; the one that is new is ours. */
-    private static void setReadAhead(Set<Path> before, int kibibytes) throws IOException {
-        for (var device : backingDevices()) {
-            if (!before.contains(device)) {
-                try {
-                    Files.writeString(device.resolve("read_ahead_kb"), Integer.toString(kibibytes));
-                } catch (IOException e) {
-                    LOG.warn("the read-ahead of {} stays as it is: {}", device, e.getMessage());
-                }
+    private static void setReadAhead(Path device, int kibibytes) {
+        var figure = device.resolve("read_ahead_kb");
+        var wanted = Integer.toString(kibibytes);
+        try {
+            if (!Files.readString(figure).strip().equals(wanted)) {
+                Files.writeString(figure, wanted);
             }
+        } catch (IOException e) {
+            LOG.warn("the read-ahead of {} stays as it is: {}", device, e.getMessage());
         }
     }
 

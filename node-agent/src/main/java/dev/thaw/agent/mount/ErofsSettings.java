@@ -10,9 +10,9 @@ import java.nio.file.Path;
  * @param devices directory on which the device files are mounted
  * @param deviceTable file that remembers the devices' numbers
  * @param holder socket of the process that holds the session
- * @param readAheadKiB of each image's mount through the agent: a fault in a mapped file reads as much around it, and all of
- *     that waits for the chunks that it touches; who reads from front to back is followed by the agent itself. Detached mounts
- *     read ahead as their disk does
+ * @param readAheadKiB of each image's mount through the agent while something of it is missing: a fault in a mapped file reads
+ *     as much around it, and all of that waits for the chunks that it touches; who reads from front to back is followed by the
+ *     agent itself. Mounts of whole images read ahead as their disk does, but not less; detached ones just as their disk does
  * @param threads that take requests from the kernel
  */
 public record ErofsSettings(

@@ -94,6 +94,11 @@ public final class FuseDriver implements MountDriver {
     }
 
     @Override
+    public void readAhead(String image, List<Path> blobs, boolean whole) {
+        // libfuse reads ahead as far as its mount option says.
+    }
+
+    @Override
     public boolean canDetach() {
         return false;
     }

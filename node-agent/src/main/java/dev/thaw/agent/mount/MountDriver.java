@@ -44,6 +44,14 @@ public interface MountDriver extends AutoCloseable {
      */
     Path mount(MountableImage image) throws MountFailed;
 
+    /**
+     * Tells whether all of a mounted image is on disk, as often as one likes. Where it is, nobody who reads ahead waits for a
+     * registry, and the kernel may read ahead as far as on the disk; else it reads ahead only little.
+     *
+     * @param blobs the image's files on the disk
+     */
+    void readAhead(String image, List<Path> blobs, boolean whole);
+
     /** Whether {@link #detach} works with this driver. */
     boolean canDetach();
 

@@ -39,6 +39,9 @@ public record NoMounts(Path root, String reason) implements MountDriver {
     }
 
     @Override
+    public void readAhead(String image, List<Path> blobs, boolean whole) {}
+
+    @Override
     public boolean canDetach() {
         return false;
     }

@@ -2,6 +2,7 @@ package dev.thaw.agent.image;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.thaw.agent.cache.CacheSettings;
@@ -166,6 +167,52 @@ final class DetachIT {
         end();
         assertThat(MountTable.read().at(early)).isEmpty();
         readAll(late, image);
+    }
+
+    private static final Path BACKING_DEVICES = Path.of("/sys/class/bdi");
+
+    private static List<Path> backingDevices() throws IOException {
+        try (var found = Files.list(BACKING_DEVICES)) {
+            return found.filter(device -> device.getFileName().toString().startsWith("erofs-"))
+                    .toList();
+        }
+    }
+
+    private static int readAheadKib(Path device) throws IOException {
+        return Integer.parseInt(
+                Files.readString(device.resolve("read_ahead_kb")).strip());
+    }
+
+    @Test
+    void theKernelReadsAheadAsFarAsOnTheDiskForAsLongAsTheImageIsComplete() throws Exception {
+        var before = backingDevices();
+        var store = begin(16 * MEBIBYTE);
+        var attached = store.mount(image.artifact());
+        var device = backingDevices().stream()
+                .filter(found -> !before.contains(found))
+                .findFirst()
+                .orElseThrow();
+        int narrow = readAheadKib(device);
+        // wherever it is set, and not only where it was
+        Files.writeString(device.resolve("read_ahead_kb"), "64");
+        await().atMost(PATIENCE).until(() -> readAheadKib(device) == narrow);
+
+        readAll(attached, image);
+        assertThat(store.mount(image.artifact())).isEqualTo(detached(image));
+        int disk = backingDevices().stream()
+                .filter(found -> !before.contains(found) && !found.equals(device))
+                .mapToInt(found -> assertDoesNotThrow(() -> readAheadKib(found)))
+                .findFirst()
+                .orElseThrow();
+
+        await().atMost(PATIENCE).until(() -> readAheadKib(device) == Math.max(narrow, disk));
+        store.idle(image.artifact());
+        await().atMost(PATIENCE).until(() -> {
+            press(store);
+            var traffic = store.of(image.artifact());
+            return traffic.cachedBytes() < traffic.totalBytes();
+        });
+        await().atMost(PATIENCE).until(() -> readAheadKib(device) == narrow);
     }
 
     @Test

@@ -54,6 +54,9 @@ final class UnmountedImages implements MountDriver {
     }
 
     @Override
+    public void readAhead(String image, List<Path> blobs, boolean whole) {}
+
+    @Override
     public boolean canDetach() {
         return false;
     }
