@@ -50,6 +50,8 @@ public final class ReadsBench implements Callable<Integer> {
     private static final int COLD_PLACES = 24;
     private static final int SEQUENTIAL_FILES = 8;
     private static final int WARM_FACTOR = 5;
+    /** The line is made in this process, and is slower at first. */
+    private static final int LINE_WARM_UPS = 4;
 
     @Option(
             names = "--rounds",
@@ -159,6 +161,9 @@ public final class ReadsBench implements Callable<Integer> {
     private int cold(ShapedLink link, Path right, Path root, ReadsReport report)
             throws IOException, InterruptedException {
         int wrong = 0;
+        for (int time = 0; time < LINE_WARM_UPS; time++) {
+            download(Files.size(right.resolve("data/sequential-0")));
+        }
         for (int number = 0; number < Link.ALL.size(); number++) {
             var line = Link.ALL.get(number);
             link.become(line);
@@ -199,6 +204,8 @@ public final class ReadsBench implements Callable<Integer> {
             for (boolean dropped : new boolean[] {false, true}) {
                 say("%s, page cache %s".formatted(reading.description(), dropped ? "dropped" : "warm"));
                 if (!dropped) {
+                    // What earlier readings left would stay as it is, with pages of other sizes in each way's cache.
+                    Trial.dropPageCache();
                     for (var way : Way.values()) {
                         (reading == Reading.WALK ? Reading.WALK : Reading.SEQUENTIAL)
                                 .take(path(roots, way, reading), 0, 0);
