@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import com.marcnuri.helm.Helm;
 import dev.thaw.oci.ImageIndex;
 import dev.thaw.oci.ImageManifest;
 import dev.thaw.oci.RegistryException;
@@ -13,7 +12,6 @@ import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -42,7 +40,6 @@ import org.junit.jupiter.api.io.TempDir;
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 @ExtendWith(LazyStartE2E.Diagnosis.class)
 class LazyStartE2E {
-    private static final String SYSTEM = "thaw-system";
     private static final String TESTS = "thaw-e2e";
     private static final Duration A_MINUTE = Duration.ofMinutes(1);
     /**
@@ -125,25 +122,7 @@ class LazyStartE2E {
     @Test
     @Order(1)
     void helmInstallGivesAReadySystem() throws IOException {
-        var values = Files.writeString(temp.resolve("values.yaml"), """
-                operator: {image: {repository: %1$s/operator, tag: "%2$s"}}
-                agent: {image: {repository: %1$s/node-agent, tag: "%2$s"}}
-                converter: {image: {repository: %1$s/converter, tag: "%2$s"}}
-                registries: [{host: "%3$s", plainHttp: true}]
-                snapshotter:
-                  containerd: {restart: %4$s}
-                """.formatted(
-                        surroundings.imagePrefix(), surroundings.imageTag(), registry.host(), surroundings.restart()));
-        new Helm(surroundings.chart())
-                .install()
-                .withName("thaw")
-                .withNamespace(SYSTEM)
-                .createNamespace()
-                .withValuesFile(values)
-                .withKubeConfig(surroundings.kubeconfig())
-                .waitReady()
-                .withTimeout(180)
-                .call();
+        Installation.install(surroundings, registry.host(), temp);
 
         Cluster.await(
                 "the nodes to be labelled as ready for lazy pods",
@@ -699,17 +678,14 @@ class LazyStartE2E {
     @Test
     @Order(17)
     void helmUninstallGivesContainerdItsConfigurationBack() {
-        Helm.uninstall("thaw")
-                .withNamespace(SYSTEM)
-                .withKubeConfig(surroundings.kubeconfig())
-                .call();
+        Installation.uninstall(surroundings);
         assertThat(containerdConfiguration()).isEqualTo(containerdBefore);
         assertThat(runtimeClass("runc-lazy")).isNull();
         for (var one : cluster.nodes()) {
             assertThat(one.getMetadata().getLabels()).doesNotContainKey("thaw.dev/agent");
             cluster.awaitReady(TESTS, "probe-" + name(one), A_MINUTE);
         }
-        cluster.client().namespaces().withName(SYSTEM).delete();
+        cluster.client().namespaces().withName(Installation.NAMESPACE).delete();
     }
 
     private GenericKubernetesResource runtimeClass(String name) {
@@ -767,7 +743,7 @@ class LazyStartE2E {
     }
 
     private Pod agentPod(Node node) {
-        return cluster.pods(SYSTEM, Map.of("app.kubernetes.io/component", "node-agent")).stream()
+        return cluster.pods(Installation.NAMESPACE, Map.of("app.kubernetes.io/component", "node-agent")).stream()
                 .filter(pod -> pod.getSpec().getNodeName().equals(name(node)))
                 .findFirst()
                 .orElseThrow();
@@ -775,7 +751,8 @@ class LazyStartE2E {
 
     /** What the metrics of a node's agent say it fetched, whatever for. */
     private long fetchedBytes(Node node) {
-        return cluster.httpGet(SYSTEM, agentPod(node).getMetadata().getName(), 9464, "/metrics")
+        return cluster.httpGet(
+                        Installation.NAMESPACE, agentPod(node).getMetadata().getName(), 9464, "/metrics")
                 .lines()
                 .filter(line -> line.startsWith("thaw_fetch_bytes_total"))
                 .mapToLong(line -> (long) Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
@@ -828,7 +805,7 @@ class LazyStartE2E {
         public void testFailed(ExtensionContext context, Throwable cause) {
             var test = (LazyStartE2E) context.getRequiredTestInstance();
             System.err.println("--- " + context.getDisplayName() + " at " + Instant.now() + "\n"
-                    + test.cluster.diagnosis(TESTS, SYSTEM));
+                    + test.cluster.diagnosis(TESTS, Installation.NAMESPACE));
         }
     }
 }
