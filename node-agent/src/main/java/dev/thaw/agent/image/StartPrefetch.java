@@ -25,9 +25,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Fetches what a start of an image reads before it does: what every container reads; then what earlier starts read, in their
- * order and most of it only after the pull, or where none is known the files without which the entrypoint does not run;
- * then the paths that the LazyImage names,
- * and those that the image's builder was told.
+ * order and most of it only after the pull, or where none is known the files without which the entrypoint does not run; then
+ * the paths that the LazyImage names, and those that the image's builder was told.
  */
 final class StartPrefetch {
     private static final Logger LOG = LoggerFactory.getLogger(StartPrefetch.class);

@@ -16,8 +16,9 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The number of each device, and which of the kernel's backing devices each image's mount is, on disk. The kernel remembers devices by number for as long as it has them open, which is longer
- * than the agent lives; so a number means the same for ever and is never given twice.
+ * The number of each device, and which of the kernel's backing devices each image's mount is, on disk. The kernel remembers
+ * devices by number for as long as it has them open, which is longer than the agent lives; so a number means the same for ever
+ * and is never given twice.
  */
 final class DeviceTable {
     private static final JsonMapper JSON = JsonMapper.builder().build();
