@@ -40,7 +40,7 @@ import picocli.CommandLine.Option;
         mixinStandardHelpOptions = true,
         sortOptions = false,
         description = {
-            "Converts one layer with Thaw and with nydus-image, in turn, and compares the medians of their times.",
+            "Converts layers with Thaw and with nydus-image, in turn, and compares the medians of their times.",
             "",
             "Thaw is measured from the start of its JVM to its end: it pulls the gzipped layer from a registry on this"
                     + " machine, converts it, pushes the blob, and (\"verified\") reads source and result again to compare"
@@ -61,10 +61,11 @@ public final class ConvertBench implements Callable<Integer> {
 
     @Option(
             names = "--size",
-            defaultValue = "400",
+            split = ",",
+            defaultValue = "800,2400",
             paramLabel = "MIB",
-            description = "Size of the layer, uncompressed. Default: ${DEFAULT-VALUE} MiB.")
-    private long sizeMebibytes;
+            description = "Sizes of the layers, uncompressed. Default: ${DEFAULT-VALUE} MiB.")
+    private List<Long> sizesMebibytes = List.of();
 
     @Option(
             names = "--rounds",
@@ -113,31 +114,38 @@ public final class ConvertBench implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, InterruptedException {
         var converter = ThawProgram.converter();
-        var folder = Files.createTempDirectory(work, "thaw-bench-");
-        try (var registry = RunningRegistry.in(folder.resolve("registry"))) {
-            var layer = SampleLayer.make(trees.isEmpty() ? usualTrees() : trees, sizeMebibytes << 20, folder);
-            var source = push(layer, registry);
-            System.err.println("The registry is " + registry.name());
-            var contestants = contestants(layer, converter, source, folder);
-            for (var round = 0; round <= rounds; round++) {
-                for (var contestant : contestants) {
-                    if (round == 1) {
-                        contestant.forget();
-                    }
-                    contestant.run(round);
-                    System.err.printf("round %d: %s%n", round, contestant.lastText());
-                }
+        var reports = new ArrayList<String>();
+        for (long size : sizesMebibytes) {
+            var folder = Files.createTempDirectory(work, "thaw-bench-");
+            try (var registry = RunningRegistry.in(folder.resolve("registry"))) {
+                System.err.println("The registry is " + registry.name());
+                var layer = SampleLayer.make(trees.isEmpty() ? usualTrees() : trees, size << 20, folder);
+                var report = measure(layer, converter, registry, folder);
+                System.out.println(report);
+                reports.add(report);
+            } finally {
+                delete(folder);
             }
-            var report = new Report(layer, contestants, rounds);
-            System.out.println(report.text());
-            if (write != null) {
-                report.writeInto(write, ratios(contestants));
-            }
-            System.out.println(ratios(contestants));
-        } finally {
-            delete(folder);
+        }
+        if (write != null) {
+            Report.writeInto(write, reports);
         }
         return CommandLine.ExitCode.OK;
+    }
+
+    private String measure(SampleLayer layer, ThawProgram converter, RunningRegistry registry, Path folder)
+            throws IOException, InterruptedException {
+        var contestants = contestants(layer, converter, push(layer, registry), folder);
+        for (var round = 0; round <= rounds; round++) {
+            for (var contestant : contestants) {
+                if (round == 1) {
+                    contestant.forget();
+                }
+                contestant.run(round);
+                System.err.printf("round %d: %s%n", round, contestant.lastText());
+            }
+        }
+        return new Report(layer, contestants, rounds).text() + "\n" + ratios(contestants);
     }
 
     /**

@@ -37,10 +37,10 @@ record Report(SampleLayer layer, List<Contestant> contestants, int rounds) {
             """.formatted(layer.files(), layer.tarBytes() >> 20, layer.gzipBytes() >> 20, rounds, rows, machine());
     }
 
-    /** Puts the report where the last one stands, or at the end. */
-    void writeInto(Path markdown, String ratios) throws IOException {
+    /** Puts reports where the last ones stand, or at the end. */
+    static void writeInto(Path markdown, List<String> reports) throws IOException {
         var old = Files.exists(markdown) ? Files.readString(markdown) : "";
-        var section = BEGIN + "\n\n" + text() + "\n" + ratios + "\n\n" + END;
+        var section = BEGIN + "\n\n" + String.join("\n\n", reports) + "\n\n" + END;
         var from = old.indexOf(BEGIN);
         var to = old.indexOf(END);
         Files.writeString(
