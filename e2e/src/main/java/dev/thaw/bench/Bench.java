@@ -107,7 +107,7 @@ public final class Bench implements Callable<Integer> {
     public Integer call() throws IOException, InterruptedException {
         if (smoke) {
             systems = List.of("overlayfs", "Thaw Convert", "Thaw Index", "Thaw learned");
-            workloads = List.of("http", "synthetic-200-5", "synthetic-200-100");
+            workloads = List.of("http", "synthetic-200-100");
             links = List.of(Link.GIGABIT.id());
             samples = 1;
         }
