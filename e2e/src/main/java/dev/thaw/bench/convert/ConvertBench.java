@@ -1,6 +1,7 @@
 package dev.thaw.bench.convert;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.thaw.agent.files.Folders;
 import dev.thaw.bench.Programs;
 import dev.thaw.bench.Registry;
 import dev.thaw.converter.rehearsal.EmbeddedRegistry;
@@ -18,7 +19,6 @@ import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -124,7 +124,7 @@ public final class ConvertBench implements Callable<Integer> {
                 System.out.println(report);
                 reports.add(report);
             } finally {
-                delete(folder);
+                Folders.delete(folder);
             }
         }
         if (write != null) {
@@ -341,13 +341,5 @@ public final class ConvertBench implements Callable<Integer> {
                                         Objects.requireNonNull(byName.get(pair[0])),
                                         Objects.requireNonNull(byName.get(pair[1])))))
                 .collect(Collectors.joining("; "));
-    }
-
-    private static void delete(Path folder) throws IOException {
-        try (var paths = Files.walk(folder)) {
-            for (var path : paths.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(path);
-            }
-        }
     }
 }
