@@ -157,7 +157,10 @@ public final class ConvertBench implements Callable<Integer> {
         static RunningRegistry in(Path folder) throws IOException, InterruptedException {
             var programs = Programs.behind(List.of());
             if (programs.find(REGISTRY).isPresent()) {
-                return new RunningRegistry(REGISTRY, Registry.host(), new Registry(programs, folder));
+                var registry = new Registry(programs, folder);
+                // who is told to end by a signal does not come to the end of a try
+                Runtime.getRuntime().addShutdownHook(new Thread(registry::close, "registry"));
+                return new RunningRegistry(REGISTRY, Registry.host(), registry);
             }
             var own = new EmbeddedRegistry(folder);
             return new RunningRegistry("embedded, for " + REGISTRY + " is not installed", own.host(), own);
