@@ -80,10 +80,9 @@ final class ReadPattern {
         reader.next = last + 1;
         reader.windowBytes = grown(reader.windowBytes, Math.max(FIRST_WINDOW_BYTES, chunks.footprint(last)));
         int done = Math.max(reader.fetchedUntil, last);
-        // Half a window at a time: many small requests would cost a round trip each. No more than a step: what is asked
-        // for
-        // at once is asked for side by side and comes all at its end, and behind it the line would be idle for a round
-        // trip.
+        // Half a window at a time: many small requests would cost a round trip each. No more than a step: what is
+        // asked for at once is asked for side by side and comes all at its end; behind it the line would be idle for
+        // a round trip.
         long step = Math.min(reader.windowBytes / 2, LARGEST_STEP_BYTES);
         if (chunks.offset(done) - chunks.offset(last) > reader.windowBytes - step) {
             return Ahead.NOTHING;
