@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
@@ -209,29 +210,62 @@ public final class Bootstrap implements AutoCloseable {
 
     /** Where the {@code i}-th chunk of a regular file lies. */
     public FileChunk fileChunk(long nid, int i) throws CorruptImageException {
+        return chunkIndexes(nid).at(i);
+    }
+
+    /** The chunks of a regular file, for who wants more than one of them: the inode is found once. */
+    ChunkIndexes chunkIndexes(long nid) throws CorruptImageException {
         var at = locate(nid);
-        int count = chunkCount(at);
-        if (i < 0 || i >= count) {
-            throw new IndexOutOfBoundsException("chunk " + i + " of " + count);
+        return new ChunkIndexes(at, chunkCount(at));
+    }
+
+    /** Where the content of one regular file lies. */
+    final class ChunkIndexes {
+        private final Located file;
+        private final int count;
+        private final long start;
+
+        private ChunkIndexes(Located file, int count) {
+            this.file = file;
+            this.count = count;
+            this.start = file.chunkIndexes();
         }
-        long entry = at.chunkIndexes() + (long) i * InodeLayout.CHUNK_INDEX_BYTES;
-        int low = image.u16(entry);
-        int blobAndHigh = image.u16(entry + 2);
-        int blobIndex = (blobAndHigh & 0xff) - 1;
-        int chunkIndex = (blobAndHigh >>> 8) << 16 | low;
-        long offset = image.u32(entry + 4) * SuperBlock.BLOCK_BYTES;
-        int length = (int) Math.min(rafs.chunkSize(), at.size - (long) i * rafs.chunkSize());
-        if (blobIndex < 0 || blobIndex >= blobs.size()) {
-            throw image.corrupt(entry + 2, "chunk lies on device " + (blobIndex + 1) + " of " + blobs.size());
+
+        int count() {
+            return count;
         }
-        var blob = blobs.get(blobIndex);
-        if (chunkIndex >= blob.chunkCount()) {
-            throw image.corrupt(entry, "chunk number " + chunkIndex + " of " + blob.chunkCount());
+
+        /** The chunk format word, which tells the kernel how long one chunk is. */
+        int format() {
+            return file.data;
         }
-        if (offset > blob.uncompressedSize() - length) {
-            throw image.corrupt(entry + 4, "chunk at " + offset + " lies outside of its device");
+
+        /** Position of the inode in the image, for error messages. */
+        long address() {
+            return file.address;
         }
-        return new FileChunk(blobIndex, chunkIndex, offset, length);
+
+        FileChunk at(int i) throws CorruptImageException {
+            Objects.checkIndex(i, count);
+            long entry = start + (long) i * InodeLayout.CHUNK_INDEX_BYTES;
+            int low = image.u16(entry);
+            int blobAndHigh = image.u16(entry + 2);
+            int blobIndex = (blobAndHigh & 0xff) - 1;
+            int chunkIndex = (blobAndHigh >>> 8) << 16 | low;
+            long offset = image.u32(entry + 4) * SuperBlock.BLOCK_BYTES;
+            int length = (int) Math.min(rafs.chunkSize(), file.size - (long) i * rafs.chunkSize());
+            if (blobIndex < 0 || blobIndex >= blobs.size()) {
+                throw image.corrupt(entry + 2, "chunk lies on device " + (blobIndex + 1) + " of " + blobs.size());
+            }
+            var blob = blobs.get(blobIndex);
+            if (chunkIndex >= blob.chunkCount()) {
+                throw image.corrupt(entry, "chunk number " + chunkIndex + " of " + blob.chunkCount());
+            }
+            if (offset > blob.uncompressedSize() - length) {
+                throw image.corrupt(entry + 4, "chunk at " + offset + " lies outside of its device");
+            }
+            return new FileChunk(blobIndex, chunkIndex, offset, length);
+        }
     }
 
     /** Nids of the files to be fetched ahead, in order; empty unless the image's builder was told some. */
@@ -275,13 +309,6 @@ public final class Bootstrap implements AutoCloseable {
     boolean isImplied(long nid) throws CorruptImageException {
         var at = locate(nid);
         return at.extended && image.i32(at.address + InodeLayout.RESERVED) == InodeLayout.IMPLIED;
-    }
-
-    /** The chunk format word of a regular file, which tells the kernel how long one chunk is. */
-    int chunkFormat(long nid) throws CorruptImageException {
-        var at = locate(nid);
-        at.expect(TYPE_REGULAR, "a regular file");
-        return at.data;
     }
 
     /** Position of an inode in the image, for error messages. */
@@ -361,10 +388,9 @@ public final class Bootstrap implements AutoCloseable {
                 }
                 case TYPE_SYMLINK -> {
                     requireBlocksOrInline();
-                    require(
-                            size > 0 && size <= InodeLayout.MAX_SYMLINK_BYTES,
-                            InodeLayout.SIZE,
-                            "symlink target of " + Long.toUnsignedString(size) + " bytes");
+                    if (size <= 0 || size > InodeLayout.MAX_SYMLINK_BYTES) {
+                        throw corrupt(InodeLayout.SIZE, "symlink target of " + Long.toUnsignedString(size) + " bytes");
+                    }
                 }
                 case Inode.TYPE_CHARACTER_DEVICE, Inode.TYPE_BLOCK_DEVICE, Inode.TYPE_FIFO, Inode.TYPE_SOCKET ->
                     require(layout == InodeLayout.LAYOUT_PLAIN, 0, "special file has data");
@@ -374,20 +400,25 @@ public final class Bootstrap implements AutoCloseable {
         }
 
         private void requireBlocksOrInline() throws CorruptImageException {
-            require(
-                    layout == InodeLayout.LAYOUT_PLAIN || layout == InodeLayout.LAYOUT_INLINE,
-                    0,
-                    "unknown data layout " + layout);
+            if (layout != InodeLayout.LAYOUT_PLAIN && layout != InodeLayout.LAYOUT_INLINE) {
+                throw corrupt(0, "unknown data layout " + layout);
+            }
         }
 
         private void require(boolean condition, int field, String reason) throws CorruptImageException {
             if (!condition) {
-                throw image.corrupt(address + field, reason);
+                throw corrupt(field, reason);
             }
         }
 
+        private CorruptImageException corrupt(int field, String reason) {
+            return image.corrupt(address + field, reason);
+        }
+
         void expect(int type, String what) throws CorruptImageException {
-            require((mode & Inode.TYPE_MASK) == type, InodeLayout.MODE, "inode is not " + what);
+            if ((mode & Inode.TYPE_MASK) != type) {
+                throw corrupt(InodeLayout.MODE, "inode is not " + what);
+            }
         }
 
         int inodeBytes() {

@@ -42,7 +42,7 @@ public final class BootstrapChecker {
 
         void run() throws CorruptImageException {
             long root = bootstrap.rootNid();
-            enter(root, root);
+            enter(bootstrap.inode(root), root);
             while (!directories.isEmpty()) {
                 var step = directories.pop();
                 bootstrap.list(step.nid, new Entries(step));
@@ -61,11 +61,11 @@ public final class BootstrapChecker {
             }
         }
 
-        private void enter(long nid, long parent) throws CorruptImageException {
+        private void enter(Inode inode, long parent) throws CorruptImageException {
+            long nid = inode.nid();
             if (!markSeen(nid)) {
                 throw image.corrupt(bootstrap.address(nid), "directory is reached twice");
             }
-            var inode = bootstrap.inode(nid);
             if (!inode.isDirectory()) {
                 throw image.corrupt(bootstrap.address(nid), "inode is not a directory");
             }
@@ -78,8 +78,8 @@ public final class BootstrapChecker {
             directories.push(new Step(nid, parent));
         }
 
+        /** @param nid of an inode that there is */
         private boolean markSeen(long nid) throws CorruptImageException {
-            bootstrap.address(nid);
             if (nid > Integer.MAX_VALUE) {
                 throw image.corrupt(-1, "inode number " + nid + " is beyond what is checked");
             }
@@ -110,39 +110,36 @@ public final class BootstrapChecker {
         }
 
         private void checkChunks(Inode inode) throws CorruptImageException {
-            long nid = inode.nid();
-            int count = bootstrap.chunkCount(nid);
-            spend((long) count * InodeLayout.CHUNK_INDEX_BYTES, nid);
+            var indexes = bootstrap.chunkIndexes(inode.nid());
+            int count = indexes.count();
+            spend((long) count * InodeLayout.CHUNK_INDEX_BYTES, inode.nid());
             FileChunk previous = null;
             boolean consecutive = true;
             for (int i = 0; i < count; i++) {
-                var chunk = bootstrap.fileChunk(nid, i);
-                var table = tables.get(chunk.blobIndex());
-                int c = chunk.chunkIndex();
-                if (!table.isPresent(c)
-                        || table.uncompressedOffset(c) != chunk.deviceOffset()
-                        || table.uncompressedLength(c) != chunk.lengthBytes()) {
+                var chunk = indexes.at(i);
+                if (!tables.get(chunk.blobIndex()).has(chunk.chunkIndex(), chunk.deviceOffset(), chunk.lengthBytes())) {
                     throw image.corrupt(
-                            bootstrap.address(nid), "chunk " + i + " of the file is not as the chunk table has it");
+                            indexes.address(), "chunk " + i + " of the file is not as the chunk table has it");
                 }
                 consecutive &= previous == null
                         || (previous.blobIndex() == chunk.blobIndex()
                                 && previous.deviceOffset() + bootstrap.chunkSizeBytes() == chunk.deviceOffset());
                 previous = chunk;
             }
-            checkKernelView(inode, consecutive);
+            checkKernelView(inode, indexes, consecutive);
         }
 
         /** The kernel cuts a file by the inode's own chunk length; with another than ours it must come to the same blocks. */
-        private void checkKernelView(Inode inode, boolean consecutive) throws CorruptImageException {
-            int format = bootstrap.chunkFormat(inode.nid());
+        private void checkKernelView(Inode inode, Bootstrap.ChunkIndexes indexes, boolean consecutive)
+                throws CorruptImageException {
+            int format = indexes.format();
             int bits = (format & InodeLayout.CHUNK_BITS_MASK) + SuperBlock.BLOCK_BITS;
             boolean known = (format & ~InodeLayout.CHUNK_BITS_MASK) == InodeLayout.CHUNK_INDEXES;
             boolean same = 1L << bits == bootstrap.chunkSizeBytes();
             boolean single = consecutive && 1L << bits >= inode.sizeBytes();
             if (!known || (!same && !single)) {
                 throw image.corrupt(
-                        bootstrap.address(inode.nid()) + InodeLayout.DATA,
+                        indexes.address() + InodeLayout.DATA,
                         "chunk format 0x%x makes the kernel read other data".formatted(format));
             }
         }
@@ -170,13 +167,12 @@ public final class BootstrapChecker {
                 if (isDots(name)) {
                     return true;
                 }
-                bootstrap.address(nid);
                 var inode = bootstrap.inode(nid);
                 if (DirectoryBlocks.fileType(inode.mode()) != fileType) {
                     throw image.corrupt(bootstrap.address(nid), "inode's type is not that of its directory entry");
                 }
                 if (inode.isDirectory()) {
-                    enter(nid, directory.nid);
+                    enter(inode, directory.nid);
                 } else if (markSeen(nid)) {
                     checkFile(inode);
                 }

@@ -107,48 +107,50 @@ final class ChunkRecords {
 
     /** Holds a record against its blob, so that what it says can be used without a further check. */
     void check(int record, Bootstrap bootstrap) throws CorruptImageException {
+        // Messages are made only where they are needed: there are as many calls as an image has chunks, before it is
+        // mounted.
         int b = blobIndex(record);
-        require(record, 32, b >= 0 && b < bootstrap.blobs().size(), "chunk of blob " + b + ", which is not listed");
+        if (b < 0 || b >= bootstrap.blobs().size()) {
+            throw corrupt(record, 32, "chunk of blob " + b + ", which is not listed");
+        }
         var blob = bootstrap.blobs().get(b);
         int index = chunkIndex(record);
-        require(record, 72, index >= 0 && index < blob.chunkCount(), "chunk number " + index + " is out of range");
+        if (index < 0 || index >= blob.chunkCount()) {
+            throw corrupt(record, 72, "chunk number " + index + " is out of range");
+        }
         int flags = flags(record);
-        require(
-                record,
-                36,
-                (flags & ~(FLAG_COMPRESSED | FLAG_CRC32)) == 0,
-                "chunk flags 0x%x are not read (hole, encrypted or batch)".formatted(flags));
+        if ((flags & ~(FLAG_COMPRESSED | FLAG_CRC32)) != 0) {
+            throw corrupt(record, 36, "chunk flags 0x%x are not read (hole, encrypted or batch)".formatted(flags));
+        }
         int size = uncompressedSize(record);
-        require(
-                record,
-                44,
-                size > 0 && size <= blob.chunkSizeBytes(),
-                "chunk of " + Integer.toUnsignedString(size) + " bytes");
+        if (size <= 0 || size > blob.chunkSizeBytes()) {
+            throw corrupt(record, 44, "chunk of " + Integer.toUnsignedString(size) + " bytes");
+        }
         int stored = compressedSize(record);
-        require(
-                record,
-                40,
-                blob.hasSpans()
-                        ? stored >= 0
-                        : stored > 0 && (isCompressed(record) ? stored <= 2 * blob.chunkSizeBytes() : stored == size),
-                "stored size " + Integer.toUnsignedString(stored) + " of a chunk of " + size + " bytes");
+        if (!isStoredSize(blob, stored, size, (flags & FLAG_COMPRESSED) != 0)) {
+            throw corrupt(
+                    record,
+                    40,
+                    "stored size " + Integer.toUnsignedString(stored) + " of a chunk of " + size + " bytes");
+        }
         long offset = uncompressedOffset(record);
-        require(
-                record,
-                56,
-                offset >= 0 && offset % SuperBlock.BLOCK_BYTES == 0 && offset <= blob.uncompressedSize() - size,
-                "chunk lies outside of its device");
+        if (offset < 0 || offset % SuperBlock.BLOCK_BYTES != 0 || offset > blob.uncompressedSize() - size) {
+            throw corrupt(record, 56, "chunk lies outside of its device");
+        }
         long storedOffset = compressedOffset(record);
-        require(
-                record,
-                48,
-                storedOffset >= 0 && storedOffset <= blob.dataBytes() - stored,
-                "chunk lies outside of its blob's data");
+        if (storedOffset < 0 || storedOffset > blob.dataBytes() - stored) {
+            throw corrupt(record, 48, "chunk lies outside of its blob's data");
+        }
     }
 
-    private void require(int record, int field, boolean condition, String reason) throws CorruptImageException {
-        if (!condition) {
-            throw image.corrupt(position(record) + field, reason);
+    private static boolean isStoredSize(BlobInfo blob, int stored, int size, boolean isCompressed) {
+        if (blob.hasSpans()) {
+            return stored >= 0;
         }
+        return stored > 0 && (isCompressed ? stored <= 2 * blob.chunkSizeBytes() : stored == size);
+    }
+
+    private CorruptImageException corrupt(int record, int field, String reason) {
+        return image.corrupt(position(record) + field, reason);
     }
 }

@@ -363,6 +363,12 @@ public final class ChunkTable {
         return position(i) >= 0;
     }
 
+    /** Whether the table knows chunk {@code i}, and has it there on the device and so long. */
+    boolean has(int i, long deviceOffset, int lengthBytes) {
+        int k = position(i);
+        return k >= 0 && rows.offset(k) == deviceOffset && rows.size(k) == lengthBytes;
+    }
+
     /** Byte position on the device, a multiple of 4096; 0 for an absent chunk. */
     public long uncompressedOffset(int i) {
         int k = position(i);

@@ -21,10 +21,11 @@ final class MergedFile implements FileChunks {
 
     /** Marks the file's blobs and chunks as referred to. */
     void use(MergedBlobs merged) throws CorruptImageException {
-        count = layer.bootstrap().chunkCount(nid);
+        var indexes = layer.bootstrap().chunkIndexes(nid);
+        count = indexes.count();
         blobs = merged;
         for (int i = 0; i < count; i++) {
-            merged.use(layer, layer.bootstrap().fileChunk(nid, i));
+            merged.use(layer, indexes.at(i));
         }
     }
 

@@ -60,33 +60,32 @@ record Span(
 
     /** Holds it against the layer and the windows, so that its numbers can be used without a further check. */
     void check(Image in, long at, BlobInfo layer, long windowBytes) throws CorruptImageException {
-        require(
-                in,
-                at,
-                inLength > 0 && inLength <= 2 * MAX_OUT_BYTES && inOffset <= layer.compressedSize() - inLength,
-                "of " + Integer.toUnsignedString(inLength) + " bytes at " + inOffset + " does not lie in the layer");
-        require(
-                in,
-                at,
-                outLength > 0 && outLength <= MAX_OUT_BYTES,
-                "makes " + Integer.toUnsignedString(outLength) + " bytes");
-        require(in, at, outOffset < BlobTable.MAX_UNCOMPRESSED_BYTES, "begins beyond 2^44 bytes");
-        require(
-                in,
-                at,
-                windowLength >= 0 && windowLength <= MAX_WINDOW_BYTES && windowStart <= windowBytes - windowLength,
-                "has a window of " + Integer.toUnsignedString(windowLength) + " bytes at " + windowStart);
-        require(in, at, bits <= 7, "begins with " + bits + " bits of a byte");
-        require(
-                in,
-                at,
-                layer.codec() != Codec.ZSTD || (bits == 0 && windowLength == 0),
-                "of zstd frames has a window or begins within a byte");
+        if (inLength <= 0 || inLength > 2 * MAX_OUT_BYTES || inOffset > layer.compressedSize() - inLength) {
+            throw corrupt(
+                    in,
+                    at,
+                    "of " + Integer.toUnsignedString(inLength) + " bytes at " + inOffset
+                            + " does not lie in the layer");
+        }
+        if (outLength <= 0 || outLength > MAX_OUT_BYTES) {
+            throw corrupt(in, at, "makes " + Integer.toUnsignedString(outLength) + " bytes");
+        }
+        if (outOffset >= BlobTable.MAX_UNCOMPRESSED_BYTES) {
+            throw corrupt(in, at, "begins beyond 2^44 bytes");
+        }
+        if (windowLength < 0 || windowLength > MAX_WINDOW_BYTES || windowStart > windowBytes - windowLength) {
+            throw corrupt(
+                    in, at, "has a window of " + Integer.toUnsignedString(windowLength) + " bytes at " + windowStart);
+        }
+        if (bits > 7) {
+            throw corrupt(in, at, "begins with " + bits + " bits of a byte");
+        }
+        if (layer.codec() == Codec.ZSTD && (bits != 0 || windowLength != 0)) {
+            throw corrupt(in, at, "of zstd frames has a window or begins within a byte");
+        }
     }
 
-    private static void require(Image in, long at, boolean condition, String reason) throws CorruptImageException {
-        if (!condition) {
-            throw in.corrupt(at, "span " + reason);
-        }
+    private static CorruptImageException corrupt(Image in, long at, String reason) {
+        return in.corrupt(at, "span " + reason);
     }
 }

@@ -212,7 +212,8 @@ class LayerBlobWriterTest {
     }
 
     private static long kernelChunkBytes(Bootstrap bootstrap, String path) throws Exception {
-        return 4096L << (bootstrap.chunkFormat(bootstrap.resolve(path).orElseThrow()) & InodeLayout.CHUNK_BITS_MASK);
+        var indexes = bootstrap.chunkIndexes(bootstrap.resolve(path).orElseThrow());
+        return 4096L << (indexes.format() & InodeLayout.CHUNK_BITS_MASK);
     }
 
     @Test

@@ -13,6 +13,9 @@ import dev.thaw.oci.Digest;
 import dev.thaw.oci.Reference;
 import dev.thaw.oci.RegistryClient;
 import dev.thaw.oci.RegistrySettings;
+import dev.thaw.rafs.Bootstrap;
+import dev.thaw.rafs.BootstrapChecker;
+import dev.thaw.rafs.CorruptImageException;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -33,6 +36,12 @@ public final class FetchRehearsal {
     private static final Duration PATIENCE = Duration.ofSeconds(10);
     /** What is called often enough is compiled by then. */
     private static final int ROUNDS = 2;
+
+    /**
+     * The check of a bootstrap is most of what a pull waits for, in proportion to the files of the image: an image of 25,000
+     * files took 0.2 to 0.4 s where this was not done, of which it needs 0.03.
+     */
+    private static final int CHECKS = 30;
 
     private static final Duration LOOK = Duration.ofMillis(20);
 
@@ -61,6 +70,9 @@ public final class FetchRehearsal {
                         metrics.registry)) {
             var images = List.of(new PlayedImage(folder, false), new PlayedImage(folder, true));
             registry.publish(images);
+            for (var image : images) {
+                check(image, folder);
+            }
             for (int round = 0; round < ROUNDS; round++) {
                 for (var image : images) {
                     if (!store.claim(image.artifact())) {
@@ -73,6 +85,16 @@ public final class FetchRehearsal {
                 }
             }
         }
+    }
+
+    private static void check(PlayedImage image, Path folder) throws IOException, CorruptImageException {
+        var file = Files.write(folder.resolve("checked.boot"), image.bootstrap());
+        for (int i = 0; i < CHECKS; i++) {
+            try (var bootstrap = Bootstrap.open(file)) {
+                BootstrapChecker.check(bootstrap);
+            }
+        }
+        Files.delete(file);
     }
 
     /** The program of the image comes by itself. */

@@ -41,6 +41,10 @@ final class PlayedImage {
     static final int FILE_BYTES = 3 << 19;
     /** So many that what is done for each file of an image is compiled afterwards. */
     private static final int FILES = 1000;
+    /** A tree of several folders, as that of every image is: what is compiled for one alone is compiled again for the next. */
+    private static final int FILES_IN_FOLDER = 20;
+
+    private static final int FILES_AND_A_LINK = 10;
 
     private static final int TAR_BLOCK = 512;
     private static final int GRAIN_BYTES = 32 << 10;
@@ -51,9 +55,23 @@ final class PlayedImage {
 
     private final Map<Digest, byte[]> blobs = new LinkedHashMap<>();
     private final byte[] manifest;
+    private final byte[] merged;
 
     @SuppressWarnings("ArrayRecordComponent") // never compared
-    private record Entry(String path, LayerEntry.Kind kind, byte[] content) {}
+    private record Entry(String path, LayerEntry.Kind kind, byte[] content) {
+        static Entry folder(String path) {
+            return new Entry(path, LayerEntry.Kind.DIRECTORY, new byte[0]);
+        }
+
+        static Entry file(String path, String content) {
+            return new Entry(path, LayerEntry.Kind.FILE, content.getBytes(StandardCharsets.US_ASCII));
+        }
+
+        /** @return the bytes of the entry in its layer, beside its header */
+        byte[] stored() {
+            return kind == LayerEntry.Kind.SYMLINK ? new byte[0] : content;
+        }
+    }
 
     /**
      * @param folder for files that are gone afterwards
@@ -76,7 +94,8 @@ final class PlayedImage {
                 BootstrapMerger.merge(
                         List.of(new MergeLayer(layer, stored.digest().hex(), stored.sizeBytes())), imageFile);
             }
-            var bootstrap = add(MediaTypes.OCI_LAYER_GZIP, packed(Files.readAllBytes(imageFile)))
+            merged = Files.readAllBytes(imageFile);
+            var bootstrap = add(MediaTypes.OCI_LAYER_GZIP, packed(merged))
                     .withAnnotation("containerd.io/snapshot/nydus-bootstrap", "true");
             var configuration = add(MediaTypes.OCI_CONFIG, CONFIGURATION.getBytes(StandardCharsets.US_ASCII));
             manifest = ImageManifest.of(
@@ -105,6 +124,11 @@ final class PlayedImage {
         return manifest;
     }
 
+    /** What its last layer holds. */
+    byte[] bootstrap() {
+        return merged;
+    }
+
     Map<Digest, byte[]> blobs() {
         return blobs;
     }
@@ -112,18 +136,24 @@ final class PlayedImage {
     /** What every container's start looks at, a real program that names its libraries, and something to read. */
     private static List<Entry> entries() throws IOException {
         var entries = new ArrayList<>(List.of(
-                new Entry("bin", LayerEntry.Kind.DIRECTORY, new byte[0]),
+                Entry.folder("bin"),
                 new Entry(PROGRAM, LayerEntry.Kind.FILE, Files.readAllBytes(Path.of("/proc/self/exe"))),
-                new Entry("etc", LayerEntry.Kind.DIRECTORY, new byte[0]),
-                new Entry("etc/passwd", LayerEntry.Kind.FILE, "root:x:0:0::/:\n".getBytes(StandardCharsets.US_ASCII)),
-                new Entry("etc/group", LayerEntry.Kind.FILE, "root:x:0:\n".getBytes(StandardCharsets.US_ASCII)),
+                Entry.folder("etc"),
+                Entry.file("etc/passwd", "root:x:0:0::/:\n"),
+                Entry.file("etc/group", "root:x:0:\n"),
                 new Entry(FILE, LayerEntry.Kind.FILE, content()),
-                new Entry("many", LayerEntry.Kind.DIRECTORY, new byte[0])));
+                Entry.folder("many")));
         for (int file = 0; file < FILES; file++) {
-            entries.add(new Entry(
-                    "many/%04d".formatted(file),
-                    LayerEntry.Kind.FILE,
-                    Integer.toString(file).getBytes(StandardCharsets.US_ASCII)));
+            var folder = "many/%03d".formatted(file / FILES_IN_FOLDER);
+            if (file % FILES_IN_FOLDER == 0) {
+                entries.add(Entry.folder(folder));
+            }
+            var name = "%04d".formatted(file);
+            entries.add(Entry.file(folder + "/" + name, Integer.toString(file)));
+            if (file % FILES_AND_A_LINK == 0) {
+                entries.add(new Entry(
+                        folder + "/link-" + name, LayerEntry.Kind.SYMLINK, name.getBytes(StandardCharsets.US_ASCII)));
+            }
         }
         return entries;
     }
@@ -147,8 +177,8 @@ final class PlayedImage {
                 0,
                 0,
                 0,
-                entry.content.length,
-                new byte[0],
+                entry.stored().length,
+                entry.kind == LayerEntry.Kind.SYMLINK ? entry.content : new byte[0],
                 0,
                 0,
                 List.of());
@@ -157,7 +187,7 @@ final class PlayedImage {
     private static void copy(List<Entry> entries, ByteArrayOutputStream blob, Path bootstrap) throws IOException {
         try (var writer = new LayerBlobWriter(blob, LayerOptions.DEFAULT)) {
             for (var entry : entries) {
-                writer.add(entry(entry), new ByteArrayInputStream(entry.content));
+                writer.add(entry(entry), new ByteArrayInputStream(entry.stored()));
             }
             writer.finish(bootstrap);
         }
@@ -171,8 +201,8 @@ final class PlayedImage {
         for (var entry : entries) {
             tar.write(new byte[TAR_BLOCK]);
             offsets.add(tar.size());
-            tar.write(entry.content);
-            tar.write(new byte[-entry.content.length & (TAR_BLOCK - 1)]);
+            tar.write(entry.stored());
+            tar.write(new byte[-entry.stored().length & (TAR_BLOCK - 1)]);
         }
         var layer = gzip(tar.toByteArray());
         var digest = add(MediaTypes.OCI_LAYER_GZIP, layer).digest();
@@ -182,7 +212,7 @@ final class PlayedImage {
             for (int i = 0; i < entries.size(); i++) {
                 scan.skipNBytes(offsets.get(i) - at);
                 writer.add(entry(entries.get(i)), scan, offsets.get(i));
-                at = offsets.get(i) + entries.get(i).content.length;
+                at = offsets.get(i) + entries.get(i).stored().length;
             }
             scan.readAllBytes();
             writer.finish(digest.hex(), layer.length);
