@@ -249,11 +249,13 @@ final class Agent implements AutoCloseable {
                     lowest(new WatchedImages(nodeService.get(), settings.root().resolve("images.pb"))));
         }
         if (!settings.images().isEmpty()) {
-            tables.add(new NamedImages(
+            var named = new NamedImages(
                     settings.images().stream().map(Reference::parse).toList(),
                     RegistryClients.registrySettings(settings).plainHttpHosts(),
                     client,
-                    Clock.systemUTC()));
+                    Clock.systemUTC());
+            Thread.ofVirtual().name("named-images").start(named::lookAhead);
+            tables.add(named);
         }
         return artifact ->
                 tables.stream().flatMap(table -> table.find(artifact).stream()).findFirst();

@@ -22,8 +22,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The lazy images that the configuration file names, for a node without an operator. Their indexes are read when a
- * layer names an artifact that is not known yet, so a tag may move while the agent runs; an image once known stays so.
+ * The lazy images that the configuration file names, for a node without an operator. Their indexes are read at the
+ * start and when a layer names an artifact that is not known yet, so a tag may move while the agent runs; an image once known stays so.
  */
 public final class NamedImages implements ImageTable {
     private static final Logger log = LoggerFactory.getLogger(NamedImages.class);
@@ -51,6 +51,16 @@ public final class NamedImages implements ImageTable {
         this.clock = clock;
     }
 
+    /** Reads the indexes before anybody asks, so that a first pull does not wait for it. Returns when they have been read. */
+    public void lookAhead() {
+        looking.lock();
+        try {
+            references.forEach(this::learn);
+        } finally {
+            looking.unlock();
+        }
+    }
+
     @Override
     public Optional<ImageEntry> find(Digest artifact) {
         if (!known.containsKey(artifact)) {
@@ -67,9 +77,7 @@ public final class NamedImages implements ImageTable {
                 return;
             }
             nextLook = clock.instant().plus(PAUSE);
-            for (var reference : references) {
-                learn(reference);
-            }
+            references.forEach(this::learn);
         } finally {
             looking.unlock();
         }

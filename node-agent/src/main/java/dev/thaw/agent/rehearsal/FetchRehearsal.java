@@ -8,6 +8,11 @@ import dev.thaw.agent.image.ImageTable;
 import dev.thaw.agent.image.LearnedTraces;
 import dev.thaw.agent.mount.NoMounts;
 import dev.thaw.agent.registry.NamedImages;
+import dev.thaw.agent.snapshot.SnapshotRecords;
+import dev.thaw.agent.snapshot.SnapshotServer;
+import dev.thaw.agent.snapshot.SnapshotSettings;
+import dev.thaw.agent.snapshot.SnapshotWatcher;
+import dev.thaw.agent.snapshot.Snapshots;
 import dev.thaw.oci.CredentialSource;
 import dev.thaw.oci.Digest;
 import dev.thaw.oci.Reference;
@@ -35,7 +40,7 @@ public final class FetchRehearsal {
     private static final long CACHE_BYTES = 64 << 20;
     private static final Duration PATIENCE = Duration.ofSeconds(10);
     /** What is called often enough is compiled by then. */
-    private static final int ROUNDS = 2;
+    private static final int ROUNDS = 5;
 
     /**
      * The check of a bootstrap is most of what a pull waits for, in proportion to the files of the image: an image of 25,000
@@ -67,7 +72,16 @@ public final class FetchRehearsal {
                         new CacheSettings(Files.createDirectories(folder.resolve("cache")), CACHE_BYTES, 0.9, 0.5, 0),
                         fetching(),
                         new NoMounts(folder, "this is a rehearsal"),
-                        metrics.registry)) {
+                        metrics.registry);
+                var records = SnapshotRecords.open(folder.resolve("records.db"));
+                var snapshots = new Snapshots(
+                        SnapshotSettings.in(folder.resolve("snapshots")),
+                        records,
+                        store,
+                        SnapshotWatcher.NONE,
+                        Clock.systemUTC());
+                var server = SnapshotServer.start(folder.resolve("agent.sock"), snapshots, metrics.registry);
+                var containerd = new PlayedContainerd(folder.resolve("containerd.sock"), server.socket())) {
             var images = List.of(new PlayedImage(folder, false), new PlayedImage(folder, true));
             registry.publish(images);
             for (var image : images) {
@@ -75,12 +89,12 @@ public final class FetchRehearsal {
             }
             for (int round = 0; round < ROUNDS; round++) {
                 for (var image : images) {
-                    if (!store.claim(image.artifact())) {
+                    if (!containerd.pull(image)) {
                         throw new IOException("image " + image.artifact() + " was not claimed");
                     }
                     awaitPrefetch(store, image.artifact());
                     if (round + 1 < ROUNDS) {
-                        store.release(image.artifact());
+                        containerd.remove(image, false);
                     }
                 }
             }

@@ -11,6 +11,7 @@ import dev.thaw.agent.containerd.events.EventsGrpc;
 import dev.thaw.agent.containerd.events.SubscribeRequest;
 import dev.thaw.agent.containerd.events.TaskStart;
 import dev.thaw.agent.containerd.snapshots.CommitSnapshotRequest;
+import dev.thaw.agent.containerd.snapshots.ListSnapshotsRequest;
 import dev.thaw.agent.containerd.snapshots.MountsRequest;
 import dev.thaw.agent.containerd.snapshots.PrepareSnapshotRequest;
 import dev.thaw.agent.containerd.snapshots.RemoveSnapshotRequest;
@@ -105,6 +106,14 @@ final class PlayedContainerd implements AutoCloseable {
                                         "containerd.io/snapshot/thaw.dev.image",
                                         image.artifact().toString()))
                                 .build());
+                snapshots
+                        .list(ListSnapshotsRequest.newBuilder()
+                                .addFilters("parent==%s,labels.\"containerd.io/snapshot.ref\"==\"%s\""
+                                        .formatted(
+                                                layer == 1 ? "\"\"" : '"' + layer(image, layer - 1) + '"',
+                                                layer(image, layer)))
+                                .build())
+                        .forEachRemaining(_ -> {});
                 claimed &= snapshots
                         .stat(StatSnapshotRequest.newBuilder()
                                 .setKey(layer(image, layer))

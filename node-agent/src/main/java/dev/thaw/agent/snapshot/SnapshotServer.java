@@ -75,7 +75,7 @@ public final class SnapshotServer implements AutoCloseable {
             callOnce(fresh, loop, calls);
             var identity = identity(fresh);
             Files.move(fresh, socket, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            LOG.info("containerd is served on {}", socket);
+            LOG.debug("containerd is served on {}", socket);
             return new SnapshotServer(socket, identity, server, calls, loop);
         } catch (IOException e) {
             if (server != null) {
