@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * nothing else.
  *
  * <p>Memory, beside a few hundred KiB: for each entry about 250 bytes, its name, symlink target and xattrs, and 4 bytes per chunk;
- * for each different chunk about 70 bytes; for each chunk under way two buffers of the chunk size, and 4 MiB with zstd. While the
+ * for each different chunk about 70 bytes; for each of {@code parallelism} two buffers of the chunk size, and 4 MiB with zstd. While the
  * chunk table is compressed at the end another 32 bytes per chunk. File contents are never held.
  *
  * <p>Not thread-safe. After any exception the blob is spoilt and the writer can only be closed.
@@ -44,6 +44,8 @@ public final class LayerBlobWriter implements AutoCloseable {
     private final ArrayDeque<ChunkPress> idle = new ArrayDeque<>();
     /** In the order of their chunks, which is the order of storing. */
     private final ArrayDeque<ChunkPress> busy = new ArrayDeque<>();
+
+    private @Nullable ChunkPress filling;
 
     private boolean usable = true;
     private long contentBytes;
@@ -70,7 +72,7 @@ public final class LayerBlobWriter implements AutoCloseable {
      *
      * @param dictionary chunks that are not stored but referred to where they are
      * @param compressors may be shared by many writers, but must not run the calling threads themselves, which wait for it
-     * @param parallelism how many chunks may be under way at a time
+     * @param parallelism how many chunks of full length may be under way at a time, or as many bytes of small ones
      */
     public LayerBlobWriter(
             OutputStream out, LayerOptions options, ChunkDictionary dictionary, Executor compressors, int parallelism) {
@@ -120,6 +122,7 @@ public final class LayerBlobWriter implements AutoCloseable {
 
     private LayerBlob finishTo(@Nullable Path bootstrapCopy) throws IOException {
         begin();
+        press();
         while (!busy.isEmpty()) {
             storeOldest();
         }
@@ -179,17 +182,33 @@ public final class LayerBlobWriter implements AutoCloseable {
         int ordinal = 0;
         for (long done = 0; done < size; ordinal++) {
             int length = (int) Math.min(options.chunkSizeBytes(), size - done);
-            if (idle.isEmpty()) {
-                storeOldest();
-            }
-            var press = idle.removeFirst();
-            press.fill(file, ordinal, length, content);
-            press.press(compressors);
-            busy.addLast(press);
+            withRoom(length).fill(file, ordinal, length, content);
             done += length;
         }
         contentBytes += size;
         chunkUses += ordinal;
+    }
+
+    /** The press that is being filled; if the chunk does not fit, it is set to work and the next one taken. */
+    private ChunkPress withRoom(int length) throws IOException {
+        if (filling != null && !filling.hasRoom(length)) {
+            press();
+        }
+        if (filling == null) {
+            if (idle.isEmpty()) {
+                storeOldest();
+            }
+            filling = idle.removeFirst();
+        }
+        return filling;
+    }
+
+    private void press() {
+        if (filling != null) {
+            filling.press(compressors);
+            busy.addLast(filling);
+            filling = null;
+        }
     }
 
     private void storeOldest() throws IOException {

@@ -55,6 +55,23 @@ class LayerBlobWriterTest {
         }
     }
 
+    /** More than are compressed at a time by count, by length, and with whole chunks among them; some are the same. */
+    @ParameterizedTest
+    @CsvSource({"NONE", "LZ4_BLOCK", "ZSTD"})
+    void manySmallFilesAreReadAsTheyWereWritten(Codec codec) throws Exception {
+        var options = new LayerOptions(16384, codec, DigestAlgorithm.SHA256, 3);
+        var items = new ArrayList<Item>();
+        for (int i = 0; i < 3 * ChunkPress.SLOTS; i++) {
+            int length = i < 2 * ChunkPress.SLOTS ? 1 + i % 40 : 1 + i * 37 % 40_000;
+            items.add(Item.file("file-" + i, i % 3 == 0 ? new byte[length] : Corpus.incompressible(length, i % 100)));
+        }
+        var layer = Built.of(options, items);
+
+        BootstrapChecker.check(layer.bootstrap());
+        assertThat(SeenTree.of(layer)).isEqualTo(ExpectedTree.ofLayer(items));
+        assertThat(Built.inParallel(options, items, 3).blob()).isEqualTo(layer.blob());
+    }
+
     @Test
     void theBlobIsNamedByItsSha256() throws Exception {
         var layer = Built.of(LayerOptions.DEFAULT, List.of(Item.file("a", "content")));
