@@ -73,8 +73,8 @@ import org.jspecify.annotations.Nullable;
  * <p>The same source and options give the same digests, whatever the parallelism. If the tag already points to the very index, nothing
  * is pushed.
  *
- * <p><b>Memory</b> does not depend on the sizes of files, layers or images, only on counts. For each of {@code parallel} workers: one
- * upload chunk (8 MiB), 3 MiB of read-ahead, about four chunks for each processor and zstd's windows; about 32 MiB with chunks of
+ * <p><b>Memory</b> does not depend on the sizes of files, layers or images, only on counts. For each of {@code parallel} workers: two
+ * upload chunks (8 MiB each), 3 MiB of read-ahead, about four chunks for each processor and zstd's windows; about 40 MiB with chunks of
  * 1 MiB on two processors. On top about 500 bytes for each file of the layers under way, 100 bytes for each chunk, and while verifying
  * 300 bytes for each file of the image. An image of a million files is converted and verified in 1 GiB of heap.
  *

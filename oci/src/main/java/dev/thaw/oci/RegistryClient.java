@@ -197,7 +197,7 @@ public final class RegistryClient implements AutoCloseable {
                 puller, retries, new Piece(action, repository, digest, offset, offset + length, true, way));
     }
 
-    /** Begins to upload a blob whose size is not known. Holds at most one chunk in memory. */
+    /** Begins to upload a blob whose size is not known. Holds at most two chunks in memory. */
     public BlobUpload upload(Reference repository) throws IOException {
         return new BlobUpload(
                 exchange, endpoints.origin(repository), repository, checker, retries, settings.uploadChunkBytes());

@@ -31,8 +31,8 @@ import java.util.Set;
  * @param retries how often a call is repeated after a passing failure
  * @param firstPause before the first repetition; doubled each time, with jitter
  * @param longestPause the most that is waited before a repetition; a registry that asks for more is not asked again
- * @param uploadChunkBytes how much of an upload of unknown size is held in memory and sent at once; a registry may
- *     demand more
+ * @param uploadChunkBytes how much of an upload of unknown size is sent at once; twice as much is held in memory; a
+ *     registry may demand more
  * @param mirrors registry host, or {@link Mirrors#EVERY_HOST}, to the endpoints tried first
  * @param userAgent names us to registries
  */

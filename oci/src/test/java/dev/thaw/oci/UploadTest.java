@@ -128,6 +128,19 @@ class UploadTest {
     }
 
     @Test
+    void gathersTheNextChunkWhileOneIsOnItsWayAndThenTellsWhatBecameOfIt() throws Exception {
+        registry.fail(1, "PATCH", "", 403);
+        try (var upload = client.upload(repository)) {
+            upload.write(CONTENT, 0, 2 * CHUNK);
+            assertThat(upload.sizeBytes()).isEqualTo(2 * CHUNK);
+            assertThatThrownBy(upload::commit).isInstanceOf(RegistryException.Denied.class);
+            assertThatThrownBy(() -> upload.write(CONTENT)).isInstanceOf(RegistryException.Denied.class);
+        }
+        assertThat(registry.requests("PATCH", "")).hasSize(1);
+        assertThat(registry.openUploads()).isZero();
+    }
+
+    @Test
     void reportsARefusalAtOnce() {
         registry.fail(1, "PATCH", "", 403);
         assertThatThrownBy(() -> upload(CONTENT)).isInstanceOf(RegistryException.Denied.class);
