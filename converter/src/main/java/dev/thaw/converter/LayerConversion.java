@@ -155,7 +155,7 @@ final class LayerConversion {
                 var stream =
                         open(layer, promise, tee, isIndexed ? Math.max(MIN_GRAIN_BYTES, request.spanBytes() / 8) : 0)) {
             var chunks = dictionary == null ? ChunkDictionary.EMPTY : dictionary.chunks();
-            var blob = isIndexed ? index(layer, stream) : convert(stream, chunks);
+            var blob = isIndexed ? index(layer, stream, bootstrap) : convert(stream, chunks, bootstrap);
             if (tee != null) {
                 tee.commit(layer.digest());
             }
@@ -163,7 +163,6 @@ final class LayerConversion {
             if (!request.mayReuse() || known != null) {
                 records.removeOthers(layer, blob, options);
             }
-            InlinedBootstrap.fetch(target, blob, bootstrap);
             return new ConvertedLayer(
                     blob, chunkCount(bootstrap), bootstrap, stream.uncompressedBytes(), false, isIndexed);
         }
@@ -182,7 +181,8 @@ final class LayerConversion {
         }
     }
 
-    private Descriptor convert(LayerStream stream, ChunkDictionary chunks) throws IOException {
+    /** @param bootstrap where the layer's bootstrap is left */
+    private Descriptor convert(LayerStream stream, ChunkDictionary chunks, Path bootstrap) throws IOException {
         try (var upload = target.upload();
                 var writer = new LayerBlobWriter(upload, request.options(), chunks, compressors, compressorsPerLayer)) {
             var reader = new LayerReader(stream.content());
@@ -193,7 +193,7 @@ final class LayerConversion {
                 }
             }
             stream.finish();
-            var blob = writer.finish();
+            var blob = writer.finish(bootstrap);
             stop.check();
             var digest = new Digest("sha256", blob.digest());
             upload.commit(digest);
@@ -203,7 +203,8 @@ final class LayerConversion {
         }
     }
 
-    private Descriptor index(Descriptor layer, LayerStream stream) throws IOException {
+    /** @param bootstrap where the layer's bootstrap is left */
+    private Descriptor index(Descriptor layer, LayerStream stream, Path bootstrap) throws IOException {
         try (var upload = target.upload()) {
             var scan = switch (stream.form()) {
                 case Form.Compressed(var asked) -> asked.orElse(null);
@@ -222,7 +223,7 @@ final class LayerConversion {
                 }
             }
             stream.finish();
-            var blob = writer.finish(layer.digest().hex(), layer.sizeBytes());
+            var blob = writer.finish(layer.digest().hex(), layer.sizeBytes(), bootstrap);
             stop.check();
             var digest = new Digest("sha256", blob.digest());
             upload.commit(digest);

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -210,6 +211,15 @@ public final class LayerIndexWriter {
      * @param layerBytes its length
      */
     public LayerBlob finish(String layerId, long layerBytes) throws IOException {
+        return finishTo(layerId, layerBytes, null);
+    }
+
+    /** Like {@link #finish(String, long)}, and also leaves the layer's own bootstrap, not compressed, in a file. */
+    public LayerBlob finish(String layerId, long layerBytes, Path bootstrap) throws IOException {
+        return finishTo(layerId, layerBytes, bootstrap);
+    }
+
+    private LayerBlob finishTo(String layerId, long layerBytes, @Nullable Path bootstrapCopy) throws IOException {
         if (!BlobTable.isRealId(layerId)) {
             throw new IllegalArgumentException("layer id " + layerId + " is not 64 lower-case hex characters");
         }
@@ -220,7 +230,7 @@ public final class LayerIndexWriter {
                 blobs,
                 new Records(),
                 new BootstrapWriter.Settings(options.chunkSizeBytes(), codec(), options.digest(), true));
-        out.writeBootstrap(bootstrap, options.zstdLevel(), null);
+        out.writeBootstrap(bootstrap, options.zstdLevel(), bootstrapCopy);
         out.writeContents();
         return new LayerBlob(
                 out.digest(),
