@@ -19,12 +19,21 @@ public final class ThawProgram {
     /** It does next to nothing: what a cache and a second compiler take of memory is never earned back. */
     private static final List<String> HOLDER_OPTIONS = List.of("-XX:AOTMode=off", "-XX:TieredStopAtLevel=1");
 
+    /**
+     * A file that goes with a program for its JVM.
+     *
+     * @param prefix what stands before its path on the command line
+     */
+    private record OptionFile(String prefix, String name) {}
+
+    private static final OptionFile JVM_OPTIONS = new OptionFile("@", "jvm.options");
+
     private final String mainClass;
-    private final Path options;
+    private final List<String> options;
     private final Path cache;
     private final String classPath;
 
-    private ThawProgram(String mainClass, Path options, Path cache, String classPath) {
+    private ThawProgram(String mainClass, List<String> options, Path cache, String classPath) {
         this.mainClass = mainClass;
         this.options = options;
         this.cache = cache;
@@ -33,19 +42,26 @@ public final class ThawProgram {
 
     /** The node agent, whose jar is on this program's class path. */
     public static ThawProgram agent() throws IOException {
-        return of("thaw-node-agent", "dev.thaw.agent");
+        return of("thaw-node-agent", "dev.thaw.agent", List.of(JVM_OPTIONS));
     }
 
     /** The converter, whose jar is on this program's class path. */
     public static ThawProgram converter() throws IOException {
-        return of("thaw-converter", "dev.thaw.converter");
+        return of(
+                "thaw-converter",
+                "dev.thaw.converter",
+                List.of(JVM_OPTIONS, new OptionFile("-XX:CompilerDirectivesFile=", "compiler.directives")));
     }
 
-    private static ThawProgram of(String module, String topPackage) throws IOException {
+    private static ThawProgram of(String module, String topPackage, List<OptionFile> optionFiles) throws IOException {
         var jars = ProgramJars.of(module);
         var folder = Files.createDirectories(jars.folder().resolveSibling(module));
-        var options = folder.resolve("jvm.options");
-        Files.write(options, jars.resource(topPackage.replace('.', '/') + "/jvm.options"));
+        var options = new ArrayList<String>();
+        for (var optionFile : optionFiles) {
+            var file = folder.resolve(optionFile.name);
+            Files.write(file, jars.resource(topPackage.replace('.', '/') + "/" + optionFile.name));
+            options.add(optionFile.prefix + file);
+        }
         var program = new ThawProgram(
                 topPackage + ".Main",
                 options,
@@ -56,10 +72,10 @@ public final class ThawProgram {
     }
 
     /** What a JVM asks of a cache: that it was made by the same JVM from the same files. */
-    private static String fingerprint(List<Path> jars, Path options) throws IOException {
+    private static String fingerprint(List<Path> jars, List<String> options) throws IOException {
         var text = new StringBuilder(System.getProperty("java.vm.version"))
                 .append(System.getProperty("java.home"))
-                .append(Files.readString(options));
+                .append(options);
         for (var jar : jars) {
             text.append(jar).append(Files.size(jar)).append(Files.getLastModifiedTime(jar));
         }
@@ -91,8 +107,10 @@ public final class ThawProgram {
     }
 
     private List<String> java() {
-        return new ArrayList<>(
-                List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "@" + options));
+        var command = new ArrayList<String>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(options);
+        return command;
     }
 
     private List<String> main(String... arguments) {
