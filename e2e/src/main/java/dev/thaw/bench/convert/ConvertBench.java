@@ -57,7 +57,32 @@ public final class ConvertBench implements Callable<Integer> {
     private static final String NYDUS_GZIP = "nydus-image targz-rafs";
     private static final String NYDUS_TAR = "nydus-image tar-rafs";
     private static final String NYDUS_INDEX = "nydus-image targz-ref";
+    private static final String NYDUS_WHOLE = NYDUS_GZIP + ", pulled and pushed";
     private static final String GZIP = "gzip -dc";
+    private static final String GZIP_PULLED = GZIP + ", pulled";
+
+    /**
+     * What nydusify does around nydus-image: pulls the layer into a file, pushes blob and bootstrap, the latter as a gzipped tar. The
+     * arguments are the repository's URL, the layer's digest, and what runs nydus-image but for the layer's file.
+     */
+    private static final String NYDUS_WHOLE_SCRIPT = """
+            set -eu
+            repository=$1 layer=$2
+            shift 2
+            push() {
+                at=$(curl -sSf -X POST -D - -o /dev/null "$repository/blobs/uploads/" | tr -d '\\r' | sed -n 's/^[Ll]ocation: //p')
+                curl -sSf -o /dev/null -T "$1" -H 'Expect:' -H 'Content-Type: application/octet-stream' "$at&digest=sha256:$2"
+            }
+            rm -rf whole
+            mkdir -p whole/blobs
+            curl -sSf -o whole/layer.tar.gz "$repository/blobs/$layer"
+            "$@" --blob-dir whole/blobs --bootstrap whole/image.boot whole/layer.tar.gz
+            for blob in whole/blobs/*; do
+                push "$blob" "${blob##*/}"
+            done
+            tar -C whole -cf - image.boot | gzip > whole/boot.tar.gz
+            push whole/boot.tar.gz "$(sha256sum whole/boot.tar.gz | cut -d ' ' -f 1)"
+            """;
 
     @Option(
             names = "--size",
@@ -81,6 +106,12 @@ public final class ConvertBench implements Callable<Integer> {
                     "Take files from here; may be given several times. Default: this JDK, Python's and the system's"
                             + " libraries, /usr/share.")
     private List<Path> trees = new ArrayList<>();
+
+    @Option(
+            names = "--layer",
+            paramLabel = "FILE",
+            description = "Take this layer, a tar that may be gzipped, instead of making some.")
+    private @Nullable Path layerFile;
 
     @Option(
             names = "--nydus-image",
@@ -115,11 +146,13 @@ public final class ConvertBench implements Callable<Integer> {
     public Integer call() throws IOException, InterruptedException {
         var converter = ThawProgram.converter();
         var reports = new ArrayList<String>();
-        for (long size : sizesMebibytes) {
+        for (long size : layerFile == null ? sizesMebibytes : List.of(0L)) {
             var folder = Files.createTempDirectory(work, "thaw-bench-");
             try (var registry = RunningRegistry.in(folder.resolve("registry"))) {
                 System.err.println("The registry is " + registry.name());
-                var layer = SampleLayer.make(trees.isEmpty() ? usualTrees() : trees, size << 20, folder);
+                var layer = layerFile == null
+                        ? SampleLayer.make(trees.isEmpty() ? usualTrees() : trees, size << 20, folder)
+                        : SampleLayer.of(layerFile, folder);
                 var report = measure(layer, converter, registry, folder);
                 System.out.println(report);
                 reports.add(report);
@@ -226,7 +259,10 @@ public final class ConvertBench implements Callable<Integer> {
         return Digest.of("sha256", hasher);
     }
 
-    private List<Contestant> contestants(SampleLayer layer, ThawProgram converter, Reference source, Path folder) {
+    private List<Contestant> contestants(SampleLayer layer, ThawProgram converter, Reference source, Path folder)
+            throws IOException {
+        var repository = "http://%s/v2/%s".formatted(source.registry(), source.repository());
+        var digest = digest(layer.gzip()).toString();
         var contestants = new ArrayList<Contestant>();
         contestants.add(thaw(THAW, "Convert", "Off", layer, converter, source, folder));
         contestants.add(thaw(VERIFIED, "Convert", "Full", layer, converter, source, folder));
@@ -235,6 +271,7 @@ public final class ConvertBench implements Callable<Integer> {
                 .ifPresentOrElse(
                         program -> {
                             contestants.add(nydus(program, NYDUS_GZIP, "targz-rafs", layer.gzip(), layer, folder));
+                            contestants.add(nydusWhole(program, repository, digest, layer, folder));
                             contestants.add(nydus(program, NYDUS_TAR, "tar-rafs", layer.tar(), layer, folder));
                             contestants.add(nydus(program, NYDUS_INDEX, "targz-ref", layer.gzip(), layer, folder));
                         },
@@ -245,6 +282,15 @@ public final class ConvertBench implements Callable<Integer> {
                 layer.tarBytes(),
                 round -> Run.of(
                         List.of("sh", "-c", "exec gzip -dc " + layer.gzip() + " >/dev/null"),
+                        folder.resolve("gzip.log"))));
+        contestants.add(new Contestant(
+                GZIP_PULLED,
+                layer.tarBytes(),
+                round -> Run.of(
+                        List.of(
+                                "sh",
+                                "-c",
+                                "curl -sSf %s/blobs/%s | gzip -dc >/dev/null".formatted(repository, digest)),
                         folder.resolve("gzip.log"))));
         return contestants;
     }
@@ -279,31 +325,45 @@ public final class ConvertBench implements Callable<Integer> {
         });
     }
 
-    private Contestant nydus(Path program, String name, String type, Path from, SampleLayer layer, Path folder) {
+    private static Contestant nydus(Path program, String name, String type, Path from, SampleLayer layer, Path folder) {
         return new Contestant(name, layer.tarBytes(), round -> {
             var blob = folder.resolve("nydus.blob");
             var bootstrap = folder.resolve("nydus.boot");
             Files.deleteIfExists(blob);
             Files.deleteIfExists(bootstrap);
-            return Run.of(
-                    List.of(
-                            program.toString(),
-                            "create",
-                            "--type",
-                            type,
-                            "--fs-version",
-                            "6",
-                            "--compressor",
-                            "zstd",
-                            "--chunk-size",
-                            "0x100000",
-                            "--blob",
-                            blob.toString(),
-                            "--bootstrap",
-                            bootstrap.toString(),
-                            from.toString()),
-                    folder.resolve("nydus.log"));
+            var command = nydusCommand(program, type);
+            command.addAll(List.of("--blob", blob.toString(), "--bootstrap", bootstrap.toString(), from.toString()));
+            return Run.of(command, folder.resolve("nydus.log"));
         });
+    }
+
+    private static Contestant nydusWhole(
+            Path program, String repository, String digest, SampleLayer layer, Path folder) {
+        return new Contestant(NYDUS_WHOLE, layer.tarBytes(), round -> {
+            var command = new ArrayList<>(List.of(
+                    "sh",
+                    "-c",
+                    "cd '%s'\n%s".formatted(folder, NYDUS_WHOLE_SCRIPT),
+                    "nydus-whole",
+                    repository,
+                    digest));
+            command.addAll(nydusCommand(program, "targz-rafs"));
+            return Run.of(command, folder.resolve("nydus.log"));
+        });
+    }
+
+    private static List<String> nydusCommand(Path program, String type) {
+        return new ArrayList<>(List.of(
+                program.toString(),
+                "create",
+                "--type",
+                type,
+                "--fs-version",
+                "6",
+                "--compressor",
+                "zstd",
+                "--chunk-size",
+                "0x100000"));
     }
 
     private Optional<Path> nydusImage() {
@@ -331,10 +391,12 @@ public final class ConvertBench implements Callable<Integer> {
         contestants.forEach(contestant -> byName.put(contestant.name(), contestant));
         return Stream.of(
                         new String[] {THAW, NYDUS_GZIP},
+                        new String[] {THAW, NYDUS_WHOLE},
                         new String[] {VERIFIED, NYDUS_GZIP},
                         new String[] {THAW, NYDUS_TAR},
                         new String[] {INDEX, NYDUS_INDEX},
-                        new String[] {INDEX, GZIP})
+                        new String[] {INDEX, GZIP},
+                        new String[] {INDEX, GZIP_PULLED})
                 .filter(pair -> byName.containsKey(pair[1]))
                 .map(pair -> "%s / %s = %.2f"
                         .formatted(

@@ -18,7 +18,7 @@ record Report(SampleLayer layer, List<Contestant> contestants, int rounds) {
 
     String text() {
         var rows = contestants.stream()
-                .map(contestant -> "| %-26s | %6.2f | %6.2f | %6.0f | %6.0f |"
+                .map(contestant -> "| %-42s | %6.2f | %6.2f | %6.0f | %6.0f |"
                         .formatted(
                                 contestant.name(),
                                 contestant.seconds(),
@@ -29,8 +29,8 @@ record Report(SampleLayer layer, List<Contestant> contestants, int rounds) {
         return """
             One layer of %,d files and %d MiB, %d MiB gzipped; medians of %d rounds, the programs in turn.
 
-            | program                    |      s |  CPU s |  MiB/s | peak MiB |
-            | -------------------------- | -----: | -----: | -----: | -----: |
+            | program                                    |      s |  CPU s |  MiB/s | peak MiB |
+            | ------------------------------------------ | -----: | -----: | -----: | -----: |
             %s
 
             On %s.

@@ -4,14 +4,15 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 
 /**
- * One run of a program, from its start to its end.
+ * One run of a program, from its start to its end, with the programs that it starts itself.
  *
  * @param time by the clock
  * @param processor time of all its threads, in user space and kernel
- * @param peakBytes the most memory that was resident at a time
+ * @param peakBytes the most memory that one of them had resident at a time
  */
 record Run(Duration time, Duration processor, long peakBytes) {
     private static final long SAMPLE_MILLIS = 10;
@@ -31,7 +32,7 @@ record Run(Duration time, Duration processor, long peakBytes) {
                 .redirectOutput(log.toFile());
         var began = System.nanoTime();
         var process = builder.start();
-        var seen = new Seen(process.pid());
+        var seen = new Seen(process.toHandle());
         try {
             while (!process.waitFor(Duration.ofMillis(SAMPLE_MILLIS))) {
                 seen.look();
@@ -51,28 +52,38 @@ record Run(Duration time, Duration processor, long peakBytes) {
         return new Run(time, Duration.ofMillis(seen.processorMillis), seen.peakBytes);
     }
 
-    /** What the kernel tells of a process as long as it lives: both figures only grow. */
+    /** What the kernel tells of a process and those below it as long as they live: all figures only grow. */
     private static final class Seen {
-        private final Path folder;
+        private final ProcessHandle process;
         private long peakBytes;
         private long processorMillis;
 
-        Seen(long processId) {
-            this.folder = Path.of("/proc", Long.toString(processId));
+        Seen(ProcessHandle process) {
+            this.process = process;
         }
 
         void look() {
+            var ticks = look(process);
+            for (var child : process.descendants().toList()) {
+                ticks += look(child);
+            }
+            processorMillis = Math.max(processorMillis, ticks * TICK_MILLIS);
+        }
+
+        /** Notes the memory of one process, and returns the time that it and its children that ended have taken. */
+        private long look(ProcessHandle one) {
+            var folder = Path.of("/proc", Long.toString(one.pid()));
             try {
                 for (var line : Files.readAllLines(folder.resolve("status"))) {
                     if (line.startsWith("VmHWM:")) {
-                        peakBytes = Long.parseLong(line.replaceAll("[^0-9]", "")) << 10;
+                        peakBytes = Math.max(peakBytes, Long.parseLong(line.replaceAll("[^0-9]", "")) << 10);
                     }
                 }
                 var stat = Files.readString(folder.resolve("stat"));
                 var fields = stat.substring(stat.lastIndexOf(')') + 2).split(" "); // from the third field on
-                processorMillis = (Long.parseLong(fields[11]) + Long.parseLong(fields[12])) * TICK_MILLIS;
+                return Arrays.stream(fields, 11, 15).mapToLong(Long::parseLong).sum();
             } catch (IOException | RuntimeException e) {
-                // It has just ended; what was seen last stands.
+                return 0; // It has just ended; what was seen last stands.
             }
         }
     }

@@ -1,5 +1,6 @@
 package dev.thaw.bench.convert;
 
+import java.io.BufferedInputStream;
 import java.io.BufferedOutputStream;
 import java.io.FilterOutputStream;
 import java.io.IOException;
@@ -16,8 +17,10 @@ import java.util.List;
 import java.util.PriorityQueue;
 import java.util.Queue;
 import java.util.TreeSet;
+import java.util.zip.GZIPInputStream;
 import java.util.zip.GZIPOutputStream;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
+import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
 import org.apache.commons.compress.archivers.tar.TarArchiveOutputStream;
 
 /**
@@ -62,6 +65,45 @@ record SampleLayer(Path tar, Path gzip, long tarBytes, long gzipBytes, int files
             }
         }
         return new SampleLayer(tarFile, gzipFile, Files.size(tarFile), Files.size(gzipFile), chosen.size());
+    }
+
+    /**
+     * Takes a layer as it is.
+     *
+     * @param layer a tar, gzipped or not
+     */
+    static SampleLayer of(Path layer, Path folder) throws IOException {
+        var isGzip = isGzip(layer);
+        var other = folder.resolve(isGzip ? "layer.tar" : "layer.tar.gz");
+        try (var in = Files.newInputStream(layer);
+                var out = Files.newOutputStream(other)) {
+            if (isGzip) {
+                new GZIPInputStream(in, BUFFER_BYTES).transferTo(out);
+            } else {
+                try (var gzip = new GZIPOutputStream(out)) {
+                    in.transferTo(gzip);
+                }
+            }
+        }
+        var tar = isGzip ? other : layer;
+        var gzip = isGzip ? layer : other;
+        return new SampleLayer(tar, gzip, Files.size(tar), Files.size(gzip), countFiles(tar));
+    }
+
+    private static boolean isGzip(Path layer) throws IOException {
+        try (var in = Files.newInputStream(layer)) {
+            return in.read() == 0x1f && in.read() == 0x8b;
+        }
+    }
+
+    private static int countFiles(Path tar) throws IOException {
+        var count = 0;
+        try (var in = new TarArchiveInputStream(new BufferedInputStream(Files.newInputStream(tar), BUFFER_BYTES))) {
+            for (var entry = in.getNextEntry(); entry != null; entry = in.getNextEntry()) {
+                count += entry.isFile() ? 1 : 0;
+            }
+        }
+        return count;
     }
 
     private static String name(Path file) {
