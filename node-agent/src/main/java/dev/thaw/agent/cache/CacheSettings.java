@@ -10,7 +10,7 @@ import java.time.Duration;
  * @param maxBytes of chunks on disk; more is never kept
  * @param highWatermark share of {@code maxBytes} at which eviction begins
  * @param lowWatermark share of {@code maxBytes} at which it ends
- * @param syncInterval how often new chunks are made to survive a power failure; a chunk younger than that is fetched again
+ * @param syncInterval how often new chunks are made to survive a power failure; one that is younger may be fetched again
  * @param minFreeBytes what is left free of the file system: below it chunks are evicted, and new ones not kept
  */
 public record CacheSettings(

@@ -48,7 +48,7 @@ public final class CachedBlob {
     private final int[] lastUse;
     /** Writers share it, the evictor has it alone, readers only look at its stamp. */
     private final StampedLock lock = new StampedLock();
-    /** Guards {@link #durable} and what is written to the presence file. */
+    /** Guards {@link #durable} and the presence file as a whole; a bit is noted there beside it, while nothing is dropped. */
     private final ReentrantLock persisting = new ReentrantLock();
 
     private final long[] durable;
@@ -426,6 +426,7 @@ public final class CachedBlob {
             added = present.add(chunk);
             if (added) {
                 cachedBytes.addAndGet(layout.footprint(chunk));
+                presence.note(chunk, present.word(chunk));
             }
             dirty = true;
             return Kept.ON_DISK;
@@ -454,7 +455,7 @@ public final class CachedBlob {
         CORRUPT
     }
 
-    /** Makes what is present survive a power failure: first the chunks, then their bits. */
+    /** Makes what is present survive a power failure. */
     public void persist() throws IOException {
         persisting.lock();
         try {
@@ -474,10 +475,11 @@ public final class CachedBlob {
                         store.removed(layout.footprint(chunk));
                     }
                 }
+                presence.write(present.toBits());
                 throw e;
             }
             System.arraycopy(bits, 0, durable, 0, bits.length);
-            presence.write(durable);
+            presence.write(present.toBits());
         } finally {
             persisting.unlock();
         }
@@ -520,7 +522,7 @@ public final class CachedBlob {
             for (int chunk : chunks) {
                 durable[chunk >>> 6] &= ~(1L << (chunk & 63));
             }
-            presence.write(durable);
+            presence.write(present.toBits());
             presence.sync();
             if (punch) {
                 for (int chunk : chunks) {

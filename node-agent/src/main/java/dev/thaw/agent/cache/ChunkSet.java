@@ -38,6 +38,11 @@ public final class ChunkSet {
         return bits;
     }
 
+    /** The 64 chunks that one is among: chunk i is bit i%64. */
+    long word(int chunk) {
+        return words.get(chunk >>> 6);
+    }
+
     private static long bit(int chunk) {
         return 1L << (chunk & 63);
     }

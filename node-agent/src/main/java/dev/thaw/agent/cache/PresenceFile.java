@@ -1,6 +1,10 @@
 package dev.thaw.agent.cache;
 
+import dev.thaw.agent.linux.Libc;
+import dev.thaw.agent.linux.SystemCallFailed;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -11,9 +15,10 @@ import java.util.Optional;
 import java.util.zip.CRC32C;
 
 /**
- * Which chunks of a blob are on disk, on disk. A bit is written only after its chunk has reached the disk, and is cleared on
- * disk before the chunk's space is given back, so that a bit that is set is true whenever the machine stops. Bits are
- * overwritten in place: a torn write leaves old bits beside new ones, and both are true.
+ * Which chunks of a blob are on disk, on disk. A bit is written once its chunk is in the file, and is cleared on disk before
+ * the chunk's space is given back, so that a bit that is set is true whenever the process ends. A power failure may keep a bit
+ * and lose its chunk: that is then a hole, which is noticed when the blob is opened, or bytes whose digest is wrong, which is
+ * noticed before they are served. Bits are overwritten in place: a torn write leaves old bits beside new ones.
  * <pre>
  *  off size field      meaning
  *    0    8 magic      "THAWCHNK"
@@ -34,11 +39,17 @@ final class PresenceFile implements AutoCloseable {
     private static final int CHECKED_BYTES = 56;
 
     private final FileChannel channel;
+    /** A thread that is interrupted while it writes would close a channel. */
+    private final int descriptor;
+
+    private final Path file;
     private final int chunks;
 
-    private PresenceFile(FileChannel channel, int chunks) {
+    private PresenceFile(FileChannel channel, Path file, int chunks) throws IOException {
         this.channel = channel;
+        this.file = file;
         this.chunks = chunks;
+        descriptor = Libc.open(file, Libc.O_RDWR);
     }
 
     /** What was found, or nothing when the file is absent, torn, or of another blob; then begin anew. */
@@ -72,7 +83,7 @@ final class PresenceFile implements AutoCloseable {
     /** Opens for writing; makes an empty one unless {@link #read} found a good one. */
     static PresenceFile open(Path file, String blob, long size, int chunks, boolean good) throws IOException {
         if (good) {
-            return new PresenceFile(FileChannel.open(file, StandardOpenOption.WRITE), chunks);
+            return new PresenceFile(FileChannel.open(file, StandardOpenOption.WRITE), file, chunks);
         }
         var channel = FileChannel.open(
                 file, StandardOpenOption.WRITE, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING);
@@ -80,7 +91,7 @@ final class PresenceFile implements AutoCloseable {
             var content = ByteBuffer.allocate(HEADER_BYTES + bitBytes(chunks));
             content.put(header(blob, size, chunks)).rewind();
             write(channel, content, 0);
-            return new PresenceFile(channel, chunks);
+            return new PresenceFile(channel, file, chunks);
         } catch (IOException e) {
             channel.close();
             throw e;
@@ -93,12 +104,23 @@ final class PresenceFile implements AutoCloseable {
         write(channel, content, HEADER_BYTES);
     }
 
+    /** Writes the bits of one chunk and its neighbours; by any thread, and nobody waits for the disk. */
+    void note(int chunk, long word) throws SystemCallFailed {
+        try (var arena = Arena.ofConfined()) {
+            var content = arena.allocate(ValueLayout.JAVA_LONG);
+            content.set(ValueLayout.JAVA_LONG, 0, word);
+            Libc.pwrite(
+                    descriptor, content, Long.BYTES, HEADER_BYTES + (long) (chunk >>> 6) * Long.BYTES, file.toString());
+        }
+    }
+
     void sync() throws IOException {
         channel.force(false);
     }
 
     @Override
     public void close() throws IOException {
+        Libc.close(descriptor);
         channel.close();
     }
 

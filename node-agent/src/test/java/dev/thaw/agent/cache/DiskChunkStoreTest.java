@@ -124,7 +124,7 @@ final class DiskChunkStoreTest {
     }
 
     @Test
-    void aChunkWhoseBitNeverReachedTheDiskIsFetchedAgain() throws IOException {
+    void aChunkIsKeptByAProcessThatIsKilledRightAfterwards() throws IOException {
         var blob = open();
         blob.put(1, layout.segment(1));
         store.persist();
@@ -136,7 +136,27 @@ final class DiskChunkStoreTest {
         var again = open();
 
         assertThat(again.isPresent(1)).isTrue();
-        assertThat(again.isPresent(2)).isFalse();
+        assertThat(read(again, 2L * FakeLayout.CHUNK_BYTES, 10))
+                .isEqualTo(layout.device(2L * FakeLayout.CHUNK_BYTES, 10));
+        assertThat(again.isPresent(3)).isFalse();
+    }
+
+    @Test
+    void aChunkThatIsPutByAThreadThatIsInterruptedIsKeptToo() throws IOException {
+        var blob = open();
+        Thread.currentThread().interrupt();
+        try {
+            blob.put(1, layout.segment(1));
+        } finally {
+            assertThat(Thread.interrupted()).isTrue();
+        }
+        blob.put(2, layout.segment(2));
+
+        restoreFiles(copyOfFiles());
+        var again = open();
+
+        assertThat(again.isPresent(1)).isTrue();
+        assertThat(again.isPresent(2)).isTrue();
     }
 
     @Test
