@@ -44,6 +44,7 @@ import io.micrometer.core.instrument.binder.system.UptimeMetrics;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.lang.management.ManagementFactory;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
@@ -74,6 +75,9 @@ final class Agent implements AutoCloseable {
 
     /** How long what nobody reads must be quiet before a started image is filled. */
     private static final Duration QUIET = Duration.ofSeconds(10);
+
+    /** What those read who have waited for this agent has the processors to itself for so long at most. */
+    private static final Duration READERS_FIRST = Duration.ofMillis(300);
 
     private static final String VERSION = "0.1.0";
 
@@ -143,7 +147,7 @@ final class Agent implements AutoCloseable {
         parts.push(driver::leave);
         tookOver = !driver.takenOver().isEmpty();
         parts.push(() -> reach.completeExceptionally(new IllegalStateException("the agent is ending")));
-        images.takeOver();
+        giveWay(images);
 
         var nodeService = settings.nodeService().map(address -> lowest(new NodeServiceConnection(address)));
         var learning = learning(settings, nodeService, images);
@@ -197,6 +201,15 @@ final class Agent implements AutoCloseable {
                 machine.getInputArguments().stream().anyMatch(argument -> argument.startsWith(AOT_CACHE))
                         ? "with"
                         : "without");
+    }
+
+    private static void giveWay(ImageStore images) throws IOException {
+        try {
+            images.takeOver(READERS_FIRST);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("the start of the agent was interrupted");
+        }
     }
 
     /** Whether mounts of an agent before this one are served, whose readers may have waited. */

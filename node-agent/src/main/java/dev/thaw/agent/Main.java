@@ -3,11 +3,13 @@ package dev.thaw.agent;
 import dev.thaw.agent.config.AgentSettings;
 import dev.thaw.agent.install.ContainerdInstaller;
 import dev.thaw.agent.install.ContainerdRestart;
+import dev.thaw.agent.linux.LocalSocket;
 import dev.thaw.agent.mount.Holder;
 import dev.thaw.agent.mount.MountDriver;
 import dev.thaw.agent.mount.NoMounts;
 import dev.thaw.agent.rehearsal.Rehearsal;
 import dev.thaw.agent.rehearsal.Stage;
+import dev.thaw.oci.Digest;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,6 +45,8 @@ public final class Main implements Runnable {
     private static final Logger log = LoggerFactory.getLogger(Main.class);
     private static final String CONFIG = "--config";
     private static final String SOCKET = "--socket";
+    /** So much is hashed until the JVM hashes as fast as it can. */
+    private static final int COMPILED_AFTER_BYTES = 256 << 10;
 
     @Spec
     @SuppressWarnings("NullAway.Init") // set by picocli
@@ -80,10 +84,22 @@ public final class Main implements Runnable {
         }
         var path = Path.of(args.get(2));
         return switch (args.get(0) + " " + args.get(1)) {
-            case "serve " + CONFIG -> Optional.of(() -> serve(AgentSettings.load(path)));
+            case "serve " + CONFIG -> Optional.of(() -> serveSoon(path));
             case "hold " + SOCKET -> Optional.of(() -> hold(path));
             default -> Optional.empty();
         };
+    }
+
+    /** Readers of containers that run may be waiting: what takes long to load does so while the configuration is read. */
+    private static int serveSoon(Path configuration) throws AgentException, IOException, InterruptedException {
+        Thread.ofPlatform().daemon().name("loader").start(Main::load);
+        return serve(AgentSettings.load(configuration));
+    }
+
+    private static void load() {
+        LocalSocket.load();
+        // Chunks that an earlier life left are compared with their digests before anybody reads them.
+        Digest.sha256(new byte[COMPILED_AFTER_BYTES]);
     }
 
     private static int serve(AgentSettings settings) throws AgentException, IOException, InterruptedException {

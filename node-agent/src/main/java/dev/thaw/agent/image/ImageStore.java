@@ -50,6 +50,7 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
     private static final Duration LONGEST_OPENING = Duration.ofMinutes(2);
     private static final Duration UNLOAD_INTERVAL = Duration.ofSeconds(30);
     private static final Duration READ_AHEAD_INTERVAL = Duration.ofSeconds(1);
+    private static final Duration LOOK_INTERVAL = Duration.ofMillis(2);
     /** What a process reads so long after its start is not read for it. */
     private static final Duration LONGEST_START = Duration.ofMinutes(5);
     /** Every layer of an image asks; one failure answers for all of a pull. */
@@ -334,10 +335,21 @@ public final class ImageStore implements LazyImages, ImageTraffic, AutoCloseable
         }
     }
 
-    /** Serves what the kernel has been asking for since the process before this one ended, ahead of all else. Returns at once. */
-    public void takeOver() {
+    /**
+     * Serves what the kernel has been asking for since the process before this one ended, ahead of all else.
+     *
+     * @param mostPause how long whoever calls leaves the processors to those who wait; what they wait for may need him
+     */
+    public void takeOver(Duration mostPause) throws InterruptedException {
+        var restored = new ArrayList<CompletableFuture<?>>();
         for (var name : driver.takenOver()) {
-            StoredImage.artifact(name).ifPresent(artifact -> work.execute(() -> restore(artifact)));
+            StoredImage.artifact(name)
+                    .ifPresent(artifact -> restored.add(CompletableFuture.runAsync(() -> restore(artifact), work)));
+        }
+        long deadline = System.nanoTime() + mostPause.toNanos();
+        while ((driver.isWaitedFor() || !restored.stream().allMatch(CompletableFuture::isDone))
+                && System.nanoTime() < deadline) {
+            Thread.sleep(LOOK_INTERVAL);
         }
     }
 

@@ -57,16 +57,20 @@ public final class Libc {
     private static final MethodHandle OPEN = variadic("open", 2, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT);
     private static final MethodHandle CLOSE = function("close", JAVA_INT, JAVA_INT);
     private static final MethodHandle LSEEK = function("lseek", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
-    private static final MethodHandle FTRUNCATE = function("ftruncate", JAVA_INT, JAVA_INT, JAVA_LONG);
-    private static final MethodHandle FALLOCATE =
-            function("fallocate", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
     private static final MethodHandle FDATASYNC = function("fdatasync", JAVA_INT, JAVA_INT);
     private static final MethodHandle FCNTL = variadic("fcntl", 2, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
-    private static final MethodHandle MOUNT =
-            function("mount", JAVA_INT, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS);
-    private static final MethodHandle UMOUNT2 = function("umount2", JAVA_INT, ADDRESS, JAVA_INT);
-    private static final MethodHandle SYSCALL5 =
-            variadic("syscall", 1, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+
+    /** What a process that takes mounts over does not need: each shape of call takes milliseconds to bind. */
+    private static final class Later {
+        static final MethodHandle FTRUNCATE = function("ftruncate", JAVA_INT, JAVA_INT, JAVA_LONG);
+        static final MethodHandle FALLOCATE = function("fallocate", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
+        static final MethodHandle MOUNT = function("mount", JAVA_INT, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS);
+        static final MethodHandle UMOUNT2 = function("umount2", JAVA_INT, ADDRESS, JAVA_INT);
+        static final MethodHandle SYSCALL5 =
+                variadic("syscall", 1, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+
+        private Later() {}
+    }
 
     private Libc() {}
 
@@ -218,7 +222,7 @@ public final class Libc {
     public static void ftruncate(int descriptor, long bytes, String what) throws SystemCallFailed {
         var state = STATE.get();
         try {
-            checked("truncate " + what, result((int) FTRUNCATE.invokeExact(state, descriptor, bytes), state));
+            checked("truncate " + what, result((int) Later.FTRUNCATE.invokeExact(state, descriptor, bytes), state));
         } catch (SystemCallFailed e) {
             throw e;
         } catch (Throwable t) {
@@ -233,7 +237,7 @@ public final class Libc {
             checked(
                     "punch a hole into " + what,
                     result(
-                            (int) FALLOCATE.invokeExact(
+                            (int) Later.FALLOCATE.invokeExact(
                                     state, descriptor, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, offset, bytes),
                             state));
         } catch (SystemCallFailed e) {
@@ -316,7 +320,7 @@ public final class Libc {
             checked(
                     "mount " + type + " on " + target,
                     result(
-                            (int) MOUNT.invokeExact(
+                            (int) Later.MOUNT.invokeExact(
                                     state,
                                     arena.allocateFrom(source),
                                     arena.allocateFrom(target.toString()),
@@ -337,7 +341,9 @@ public final class Libc {
         try (var arena = Arena.ofConfined()) {
             checked(
                     "unmount " + target,
-                    result((int) UMOUNT2.invokeExact(state, arena.allocateFrom(target.toString()), flags), state));
+                    result(
+                            (int) Later.UMOUNT2.invokeExact(state, arena.allocateFrom(target.toString()), flags),
+                            state));
         } catch (SystemCallFailed e) {
             throw e;
         } catch (Throwable t) {
@@ -350,7 +356,7 @@ public final class Libc {
         var state = STATE.get();
         long returned;
         try {
-            returned = result((long) SYSCALL5.invokeExact(state, number, a, b, c, d, e), state);
+            returned = result((long) Later.SYSCALL5.invokeExact(state, number, a, b, c, d, e), state);
         } catch (Throwable t) {
             throw unchecked(t);
         }

@@ -41,16 +41,21 @@ public final class LocalSocket implements AutoCloseable {
     private static final int CONTROL_LENGTH = 20;
 
     private static final MethodHandle SOCKET = Libc.function("socket", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
-    private static final MethodHandle BIND = Libc.function("bind", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
-    private static final MethodHandle LISTEN = Libc.function("listen", JAVA_INT, JAVA_INT, JAVA_INT);
-    private static final MethodHandle ACCEPT4 =
-            Libc.function("accept4", JAVA_INT, JAVA_INT, ADDRESS, ADDRESS, JAVA_INT);
     private static final MethodHandle CONNECT = Libc.function("connect", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
     private static final MethodHandle SHUTDOWN = Libc.function("shutdown", JAVA_INT, JAVA_INT, JAVA_INT);
     private static final MethodHandle SETSOCKOPT =
             Libc.function("setsockopt", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
     private static final MethodHandle SENDMSG = Libc.function("sendmsg", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT);
     private static final MethodHandle RECVMSG = Libc.function("recvmsg", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT);
+
+    /** What only the holder needs. */
+    private static final class Listening {
+        static final MethodHandle BIND = Libc.function("bind", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
+        static final MethodHandle LISTEN = Libc.function("listen", JAVA_INT, JAVA_INT, JAVA_INT);
+        static final MethodHandle ACCEPT4 = Libc.function("accept4", JAVA_INT, JAVA_INT, ADDRESS, ADDRESS, JAVA_INT);
+
+        private Listening() {}
+    }
 
     private final int descriptor;
     private final String name;
@@ -63,15 +68,21 @@ public final class LocalSocket implements AutoCloseable {
     /** One message. A descriptor, −1 when there was none, belongs to the receiver. */
     public record Message(String text, int descriptor) {}
 
+    /** Binds the calls of libc that sockets need and the most usual others, which takes longer than all that they do then. */
+    public static void load() {
+        // Whoever calls it has initialized the class, and that is all.
+    }
+
     /** Listens on a path that nothing exists at. */
     public static LocalSocket listen(Path path) throws IOException {
         var socket = create(path);
         try (var arena = Arena.ofConfined()) {
             var state = Libc.state();
             int bound = Libc.result(
-                    (int) BIND.invokeExact(state, socket.descriptor, address(arena, path), ADDRESS_BYTES), state);
+                    (int) Listening.BIND.invokeExact(state, socket.descriptor, address(arena, path), ADDRESS_BYTES),
+                    state);
             socket.require("bind", bound);
-            int listening = Libc.result((int) LISTEN.invokeExact(state, socket.descriptor, 16), state);
+            int listening = Libc.result((int) Listening.LISTEN.invokeExact(state, socket.descriptor, 16), state);
             socket.require("listen", listening);
             return socket;
         } catch (IOException e) {
@@ -107,7 +118,7 @@ public final class LocalSocket implements AutoCloseable {
         do {
             try {
                 accepted = Libc.result(
-                        (int) ACCEPT4.invokeExact(
+                        (int) Listening.ACCEPT4.invokeExact(
                                 state, descriptor, MemorySegment.NULL, MemorySegment.NULL, SOCK_CLOEXEC),
                         state);
             } catch (Throwable t) {

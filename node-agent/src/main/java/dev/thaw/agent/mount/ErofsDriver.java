@@ -205,6 +205,11 @@ public final class ErofsDriver implements MountDriver {
     }
 
     @Override
+    public boolean isWaitedFor() {
+        return fuse.isWaitedFor();
+    }
+
+    @Override
     public Path mount(MountableImage image) throws MountFailed {
         var point = settings.mounts().resolve(image.name());
         lock.lock();

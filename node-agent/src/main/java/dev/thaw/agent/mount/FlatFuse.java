@@ -103,6 +103,10 @@ final class FlatFuse {
         return takenOver;
     }
 
+    boolean isWaitedFor() {
+        return FlatFuseServer.isWaitedFor(session);
+    }
+
     Path file(long number) {
         return point.resolve(Long.toString(number));
     }

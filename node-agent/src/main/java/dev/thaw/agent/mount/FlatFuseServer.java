@@ -50,6 +50,16 @@ final class FlatFuseServer implements Runnable {
         this.metrics = metrics;
     }
 
+    /** Whether reads of a session wait for what is not at hand. */
+    static boolean isWaitedFor(int session) {
+        for (var waiting : WAITING.keySet()) {
+            if (waiting.session == session) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     @Override
     public void run() {
         while (true) {

@@ -75,6 +75,11 @@ public final class FuseDriver implements MountDriver {
     }
 
     @Override
+    public boolean isWaitedFor() {
+        return false;
+    }
+
+    @Override
     public Path mount(MountableImage image) throws MountFailed {
         var point = mounts.resolve(image.name());
         lock.lock();

@@ -37,6 +37,9 @@ public interface MountDriver extends AutoCloseable {
     /** Images whose reads have waited for this process since the one before it ended. */
     Set<String> takenOver();
 
+    /** Whether somebody waits right now for a read that this process has taken and not yet answered. */
+    boolean isWaitedFor();
+
     /**
      * Mounts an image, or finds it mounted: by this process, or by one before it whose mounts are still good.
      *

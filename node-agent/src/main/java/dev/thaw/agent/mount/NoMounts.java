@@ -34,6 +34,11 @@ public record NoMounts(Path root, String reason) implements MountDriver {
     }
 
     @Override
+    public boolean isWaitedFor() {
+        return false;
+    }
+
+    @Override
     public Path mount(MountableImage image) throws MountFailed {
         throw new MountFailed(point(image.name()), reason, null);
     }

@@ -9,10 +9,20 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BooleanSupplier;
 
 /** Mounts nothing, but hands out what would be mounted. */
 final class UnmountedImages implements MountDriver {
     private final Map<String, MountableImage> mounted = new ConcurrentHashMap<>();
+    private final BooleanSupplier waitedFor;
+
+    UnmountedImages() {
+        this(() -> false);
+    }
+
+    UnmountedImages(BooleanSupplier waitedFor) {
+        this.waitedFor = waitedFor;
+    }
 
     MountableImage mounted(String image) {
         return Objects.requireNonNull(mounted.get(image), () -> image + " is not mounted");
@@ -45,6 +55,11 @@ final class UnmountedImages implements MountDriver {
     @Override
     public Set<String> takenOver() {
         return Set.of();
+    }
+
+    @Override
+    public boolean isWaitedFor() {
+        return waitedFor.getAsBoolean();
     }
 
     @Override
