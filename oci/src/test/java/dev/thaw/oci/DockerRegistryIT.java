@@ -200,7 +200,11 @@ class DockerRegistryIT {
             try (var client = new RegistryClient(
                             settings(wire.host()).withUploadChunk(1 << 20), CredentialSource.anonymous());
                     var upload = client.upload(through)) {
-                assertThatThrownBy(() -> upload.write(random(4_000_000, 6)))
+                // The chunk is on its way when the write returns: whoever asks for the blob hears of it.
+                assertThatThrownBy(() -> {
+                            upload.write(random(4_000_000, 6));
+                            upload.commit();
+                        })
                         .isInstanceOfSatisfying(
                                 RegistryException.Unavailable.class,
                                 e -> assertThat(e.isTransient()).isTrue())
