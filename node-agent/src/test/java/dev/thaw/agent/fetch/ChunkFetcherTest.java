@@ -266,7 +266,7 @@ final class ChunkFetcherTest {
 
         assertThat(blob.requests).containsExactly(new Request(10, 11), new Request(10, 11));
         assertThat(blob.ways).containsExactly(0, 1);
-        assertThat(doubled("second")).isEqualTo(1);
+        await().until(() -> doubled("second") == 1);
         assertThat(store.usedBytes()).isEqualTo(blob.footprint(10) + blob.footprint(11));
     }
 
