@@ -49,6 +49,9 @@ final class OpenImage {
     private static final long LARGEST_CONFIGURATION = 4 << 20;
     private static final Duration LONGEST_END = Duration.ofSeconds(10);
     private static final Duration LONGEST_PULL = Duration.ofSeconds(2);
+    /** From its root's mount to its process. */
+    private static final Duration LONGEST_START = Duration.ofMillis(300);
+
     private static final Duration WITHOUT_SIGN_OF_START = Duration.ofSeconds(60);
 
     private final StoredImage stored;
@@ -61,6 +64,7 @@ final class OpenImage {
     private final PrefetchMetrics metrics;
     private final ReentrantLock lock = new ReentrantLock();
     private final CompletableFuture<Void> everMounted = new CompletableFuture<>();
+    private final CompletableFuture<Void> everStarted = new CompletableFuture<>();
     private final List<Thread> helpers = new ArrayList<>();
     private @Nullable Recording recording;
     private boolean started;
@@ -323,7 +327,7 @@ final class OpenImage {
                 recording.want();
             }
             new StartPrefetch(name(), bootstrap, blobs, fetcher, recording::prefetched)
-                    .run(now.prefetchPolicy(), now.prefetchPaths(), learned, this::configuration, this::awaitPull);
+                    .run(now.prefetchPolicy(), now.prefetchPaths(), learned, this::configuration, this::awaitStart);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (RuntimeException e) {
@@ -331,12 +335,22 @@ final class OpenImage {
         }
     }
 
-    /** Returns when a root stands on the image: the pull is over; or when it takes so long that no container is waiting for it. */
-    private void awaitPull() throws InterruptedException {
+    /**
+     * Returns when a container of the image has started, which on a small machine needs the processors that fetching takes; or
+     * when that takes so long that none seems to be waiting for it.
+     */
+    private void awaitStart() throws InterruptedException {
+        if (isDone(everMounted, LONGEST_PULL)) {
+            isDone(everStarted, LONGEST_START);
+        }
+    }
+
+    private static boolean isDone(CompletableFuture<Void> event, Duration limit) throws InterruptedException {
         try {
-            everMounted.get(LONGEST_PULL.toMillis(), TimeUnit.MILLISECONDS);
+            event.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+            return true;
         } catch (TimeoutException e) {
-            LOG.debug("image {} was pulled and is not mounted yet", name());
+            return false;
         } catch (ExecutionException e) {
             throw new IllegalStateException(e);
         }
@@ -400,6 +414,7 @@ final class OpenImage {
 
     /** The first container has started. */
     void fillAfterStart() {
+        everStarted.complete(null);
         if (stored.entry().backgroundFetch() == BackgroundFetch.AFTER_READY) {
             lock.lock();
             try {
