@@ -8,6 +8,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.HexFormat;
@@ -38,23 +39,20 @@ final class PresenceFile implements AutoCloseable {
     private static final int VERSION = 1;
     private static final int CHECKED_BYTES = 56;
 
-    private final FileChannel channel;
-    /** A thread that is interrupted while it writes would close a channel. */
-    private final int descriptor;
+    private static final ValueLayout.OfLong WORD = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final Path file;
-    private final int chunks;
+    /** No channel: a thread that is interrupted while it writes would close it for all. */
+    private final int descriptor;
 
-    private PresenceFile(FileChannel channel, Path file, int chunks) throws IOException {
-        this.channel = channel;
+    private PresenceFile(Path file, int descriptor) {
         this.file = file;
-        this.chunks = chunks;
-        descriptor = Libc.open(file, Libc.O_RDWR);
+        this.descriptor = descriptor;
     }
 
     /** What was found, or nothing when the file is absent, torn, or of another blob; then begin anew. */
     static Optional<long[]> read(Path file, String blob, long size, int chunks) throws IOException {
-        if (!java.nio.file.Files.exists(file)) {
+        if (!Files.exists(file)) {
             return Optional.empty();
         }
         try (var channel = FileChannel.open(file, StandardOpenOption.READ)) {
@@ -82,53 +80,38 @@ final class PresenceFile implements AutoCloseable {
 
     /** Opens for writing; makes an empty one unless {@link #read} found a good one. */
     static PresenceFile open(Path file, String blob, long size, int chunks, boolean good) throws IOException {
-        if (good) {
-            return new PresenceFile(FileChannel.open(file, StandardOpenOption.WRITE), file, chunks);
-        }
-        var channel = FileChannel.open(
-                file, StandardOpenOption.WRITE, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING);
-        try {
+        if (!good) {
             var content = ByteBuffer.allocate(HEADER_BYTES + bitBytes(chunks));
-            content.put(header(blob, size, chunks)).rewind();
-            write(channel, content, 0);
-            return new PresenceFile(channel, file, chunks);
-        } catch (IOException e) {
-            channel.close();
-            throw e;
+            Files.write(file, content.put(header(blob, size, chunks)).array());
         }
+        return new PresenceFile(file, Libc.open(file, Libc.O_RDWR));
     }
 
-    void write(long[] bits) throws IOException {
-        var content = ByteBuffer.allocate(bitBytes(chunks)).order(ByteOrder.LITTLE_ENDIAN);
-        content.asLongBuffer().put(bits);
-        write(channel, content, HEADER_BYTES);
+    /** Writes all bits. */
+    void write(long[] bits) throws SystemCallFailed {
+        write(0, bits);
     }
 
     /** Writes the bits of one chunk and its neighbours; by any thread, and nobody waits for the disk. */
     void note(int chunk, long word) throws SystemCallFailed {
+        write(chunk >>> 6, word);
+    }
+
+    private void write(int firstWord, long... words) throws SystemCallFailed {
         try (var arena = Arena.ofConfined()) {
-            var content = arena.allocate(ValueLayout.JAVA_LONG);
-            content.set(ValueLayout.JAVA_LONG, 0, word);
-            Libc.pwrite(
-                    descriptor, content, Long.BYTES, HEADER_BYTES + (long) (chunk >>> 6) * Long.BYTES, file.toString());
+            var content = arena.allocateFrom(WORD, words);
+            long at = HEADER_BYTES + (long) firstWord * Long.BYTES;
+            Libc.pwrite(descriptor, content, content.byteSize(), at, file.toString());
         }
     }
 
-    void sync() throws IOException {
-        channel.force(false);
+    void sync() throws SystemCallFailed {
+        Libc.fdatasync(descriptor, file.toString());
     }
 
     @Override
-    public void close() throws IOException {
+    public void close() {
         Libc.close(descriptor);
-        channel.close();
-    }
-
-    private static void write(FileChannel channel, ByteBuffer content, long at) throws IOException {
-        long position = at;
-        while (content.hasRemaining()) {
-            position += channel.write(content, position);
-        }
     }
 
     private static ByteBuffer header(String blob, long size, int chunks) {
