@@ -49,8 +49,7 @@ final class OpenImage {
     private static final long LARGEST_CONFIGURATION = 4 << 20;
     private static final Duration LONGEST_END = Duration.ofSeconds(10);
     private static final Duration LONGEST_PULL = Duration.ofSeconds(2);
-    /** From its root's mount to its process. */
-    private static final Duration LONGEST_START = Duration.ofMillis(300);
+    private static final Duration LONGEST_FROM_ROOT_TO_PROCESS = Duration.ofMillis(300);
 
     private static final Duration WITHOUT_SIGN_OF_START = Duration.ofSeconds(60);
 
@@ -341,7 +340,7 @@ final class OpenImage {
      */
     private void awaitStart() throws InterruptedException {
         if (isDone(everMounted, LONGEST_PULL)) {
-            isDone(everStarted, LONGEST_START);
+            isDone(everStarted, LONGEST_FROM_ROOT_TO_PROCESS);
         }
     }
 

@@ -25,7 +25,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Fetches what a start of an image reads before it does: what every container reads; then what earlier starts read, in their
- * order and most of it only after the pull, or where none is known the files without which the entrypoint does not run; then
+ * order and most of it only once a container has started, or where none is known the files without which the entrypoint does not run; then
  * the paths that the LazyImage names, and those that the image's builder was told.
  */
 final class StartPrefetch {
@@ -51,9 +51,12 @@ final class StartPrefetch {
         byte[] read() throws IOException;
     }
 
-    /** Waits until the image is pulled, which needs the processors and the line as well; at once where it is not being pulled. */
+    /**
+     * Waits until a container of the image has started: pull and start need the processors and the line as well. Returns at once
+     * where none is waited for.
+     */
     @FunctionalInterface
-    interface Pull {
+    interface Start {
         void await() throws InterruptedException;
     }
 
@@ -72,7 +75,7 @@ final class StartPrefetch {
 
     /** Brings all of it. Returns when it is here or cannot be had: then reads fetch it. */
     Replay.Outcome run(
-            PrefetchPolicy policy, List<String> paths, Learned learned, Configuration configuration, Pull pull)
+            PrefetchPolicy policy, List<String> paths, Learned learned, Configuration configuration, Start start)
             throws InterruptedException {
         if (policy == PrefetchPolicy.OFF) {
             return Replay.Outcome.COMPLETE;
@@ -82,7 +85,7 @@ final class StartPrefetch {
         moveBegin(later, first);
         var outcome = replay.run(first);
         if (outcome == Replay.Outcome.COMPLETE && !later.isEmpty()) {
-            pull.await();
+            start.await();
             outcome = replay.run(List.copyOf(later));
         }
         if (outcome == Replay.Outcome.COMPLETE && learned.chunks().isEmpty()) {

@@ -8,7 +8,10 @@ import org.slf4j.ILoggerFactory;
 import org.slf4j.Logger;
 import org.slf4j.event.Level;
 
-/** The loggers of a process, which share a form and a level. */
+/**
+ * The loggers of a process, which share a form and a level. Without lambdas, as all of this package: the first of a process takes
+ * longer than all that is said until readers are served.
+ */
 final class LineLoggers implements ILoggerFactory {
     /** Says for each connection that unix sockets know no keep-alive. */
     private static final String TALKATIVE = "io.netty.bootstrap.";
